@@ -1,0 +1,1 @@
+"""One absl script a job; `python launch/NAME.py --help` tells its flags."""

@@ -1,0 +1,181 @@
+"""What the scripts share: flags, exit codes, threads, the progress bar."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from absl import flags
+
+from mgail_tf.config import TASKS, for_task, override
+from mgail_tf.types import BadInput
+
+_TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id with a flat Box observation."
+
+
+def define(**wanted: Any) -> flags.FlagValues:
+    """Return a script's own flags: the shared ones named here, with their defaults.
+
+    A script adds others with `flag_values=`. Each script has its own FlagValues, so that several
+    can be imported in one process.
+    """
+    values = flags.FlagValues()
+    shared: dict[str, tuple[Callable[..., Any], str]] = {
+        "task": (flags.DEFINE_string, _TASK_HELP),
+        "seed": (
+            flags.DEFINE_integer,
+            "Seed of everything random (reporting: 0-9, tuning: 100 up).",
+        ),
+        "out": (flags.DEFINE_string, "Folder to write; empty or absent. Default: runs/..."),
+        "set": (flags.DEFINE_multi_string, "key=value: override a hyper-parameter; repeatable."),
+        "smoke": (flags.DEFINE_boolean, "Do the same job in seconds, too short to learn."),
+        "threads": (
+            flags.DEFINE_integer,
+            "TensorFlow threads; 1 leaves other cores to other runs.",
+        ),
+        "episodes": (flags.DEFINE_integer, "Evaluation episodes, in each mode."),
+        "demos": (flags.DEFINE_string, "Demonstrations (npz); default: from the committed expert."),
+        "num_trajectories": (flags.DEFINE_integer, "Expert trajectories; default: the task's."),
+        "subsample": (flags.DEFINE_integer, "Keep one pair in so many; default: the task's."),
+        "variant": (flags.DEFINE_string, "Name of the settings, for the results table."),
+        "results": (flags.DEFINE_string, "CSV to append the result rows to; default: in --out."),
+    }
+    for name, default in wanted.items():
+        definer, text = shared[name]
+        definer(name, default, text, flag_values=values)
+    return values
+
+
+def _help(script: str, values: flags.FlagValues) -> str:
+    """Return the usage of a script: its docstring, then its flags."""
+    module = sys.modules.get(script) or sys.modules["__main__"]
+    return f"{(module.__doc__ or '').strip()}\n\nflags:\n{values.get_help()}"
+
+
+def run(job: Callable[[], None], values: flags.FlagValues, argv: Sequence[str]) -> int:
+    """Parse the flags, do the job, and return the exit code: 2 for bad input, in one line."""
+    try:
+        values.unparse_flags()
+        for name in values:
+            values[name].unparse()
+        if {"--help", "-help", "--helpshort", "--helpfull", "-h"} & set(argv[1:]):
+            print(_help(job.__module__, values))
+            return 0
+        rest = values(list(argv))[1:]
+        if rest:
+            raise BadInput(
+                f"{' '.join(rest)}: found arguments without a flag, expected --flag=value"
+            )
+        if "threads" in values:
+            _set_threads(read(values)["threads"])
+        warnings.showwarning = _show_warning
+        job()
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())} (--help lists the flags)", file=sys.stderr)
+        return 2
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted; what was written so far is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def _set_threads(count: int) -> None:
+    """Pin TensorFlow to `count` threads; a runtime that is already started is left as it is."""
+    if count < 1:
+        raise BadInput(f"--threads: found {count}, expected at least 1")
+    import tensorflow as tf
+
+    if tf.config.threading.get_intra_op_parallelism_threads() != count:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(count)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        except RuntimeError as error:
+            warnings.warn(f"--threads has no effect: {error}", stacklevel=2)
+
+
+def read(values: flags.FlagValues) -> dict[str, Any]:
+    """Return the flags' values by name."""
+    return {name: values[name].value for name in values}
+
+
+def config(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> Any:
+    """Return the settings: the task's, then --smoke's, then --set's."""
+    get = read(values)
+    settings = override(for_task(algorithm, get["task"]), smoke if get["smoke"] else [])
+    return override(settings, get["set"] or [])
+
+
+def imitation(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> Any:
+    """Return the job that an imitator's flags describe."""
+    from mgail_tf.jobs import Imitation
+
+    get = read(values)
+    name = f"{algorithm}-{get['task']}-{get['variant']}-seed{get['seed']}"
+    return Imitation(
+        algorithm=algorithm,
+        task=get["task"],
+        config=config(algorithm, values, smoke),
+        seed=get["seed"],
+        out=Path(get["out"] or f"runs/{name.replace('/', '_')}"),
+        variant=get["variant"],
+        demos_path=Path(get["demos"]) if get["demos"] else None,
+        num_trajectories=get["num_trajectories"],
+        subsample=get["subsample"],
+        episodes=2 if get["smoke"] else get["episodes"],
+        results_path=Path(get["results"]) if get["results"] else None,
+    )
+
+
+IMITATION_FLAGS: dict[str, Any] = {
+    "task": "hopper",
+    "seed": 0,
+    "demos": None,
+    "num_trajectories": None,
+    "subsample": None,
+    "variant": "default",
+    "episodes": 50,
+    "out": None,
+    "results": None,
+    "set": None,
+    "smoke": False,
+    "threads": 1,
+}
+
+
+def expert(values: flags.FlagValues, smoke: Sequence[str]) -> Any:
+    """Return the job that train_expert's flags describe."""
+    from mgail_tf.jobs import ExpertTraining
+
+    get = read(values)
+    return ExpertTraining(
+        task=get["task"],
+        config=config("trpo", values, smoke),
+        seed=get["seed"],
+        out=Path(get["out"] or f"runs/trpo-{get['task'].replace('/', '_')}-seed{get['seed']}"),
+        episodes=2 if get["smoke"] else get["episodes"],
+        results_path=Path(get["results"]) if get["results"] else None,
+        overrides=tuple(get["set"] or ()),
+    )
+
+
+def print_scores(rows: Sequence[dict[str, Any]]) -> None:
+    """Print result rows as a table on standard output."""
+    print(f"{'algorithm':12}{'mode':16}{'return':>10}{'std':>9}{'length':>9}{'normalised':>12}")
+    for row in rows:
+        numbers = [
+            float(row[name])
+            for name in ("return_mean", "return_std_over_episodes", "length_mean", "normalised")
+        ]
+        columns = "{:10.1f}{:9.1f}{:9.1f}{:12.3f}".format(*numbers)
+        print(f"{row['algorithm']:12}{row['mode']:16}{columns}")

@@ -1,0 +1,38 @@
+"""Train an expert by TRPO on the environment's reward; score it and record it.
+
+    python launch/train_expert.py --task=hopper --seed=0
+
+The committed ones: with --out=results/experts/TASK --results=results/experts.csv
+"""
+
+import sys
+
+from launch import cli
+
+FLAGS = cli.define(
+    task="hopper",
+    seed=0,
+    episodes=50,
+    out=None,
+    results=None,
+    set=None,
+    smoke=False,
+    threads=1,
+)
+SMOKE = ["env_steps=600", "batch_steps=200", "value_epochs=1"]
+
+
+def job() -> None:
+    """Run what the flags say."""
+    from mgail_tf import jobs
+
+    cli.print_scores(jobs.train_expert(cli.expert(FLAGS, SMOKE)))
+
+
+def main(argv: list[str]) -> int:
+    """Return the exit code."""
+    return cli.run(job, FLAGS, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

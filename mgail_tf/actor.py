@@ -1,0 +1,116 @@
+"""The policy that rollouts use: a NumPy forward pass, 10-20 times cheaper than a TF call."""
+
+import hashlib
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from mgail_tf.normaliser import Normaliser
+from mgail_tf.types import BadInput, Spec
+
+_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": lambda x: np.maximum(x, 0.0),
+    "tanh": np.tanh,
+    "linear": lambda x: x,
+}
+
+
+class Actor(Protocol):
+    """What rollouts need of a policy."""
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return a sample [A] for one state [S]; without `rng` the mode of the distribution."""
+        ...
+
+
+class NumpyPolicy(NamedTuple):
+    """A multi-layer perceptron with a Gaussian or a categorical head.
+
+    Takes states in environment units, returns samples in [-1, 1] units or one-hot.
+    """
+
+    weights: tuple[np.ndarray, ...]  # kernel, bias, kernel, bias, ...
+    log_std: np.ndarray  # [A]; empty where discrete
+    normaliser: Normaliser
+    activation: str  # of the hidden layers
+    output: str  # activation of the mean: "tanh" or "linear"
+    discrete: bool
+
+    def head(self, state: np.ndarray) -> np.ndarray:
+        """Return the Gaussian's mean in [-1, 1] units or the logits, for states [..., S]."""
+        act = _ACTIVATIONS[self.activation]
+        x = self.normaliser(state)
+        last = len(self.weights) - 2
+        for i in range(0, last, 2):
+            x = act(x @ self.weights[i] + self.weights[i + 1])
+        return _ACTIVATIONS[self.output](x @ self.weights[last] + self.weights[last + 1])
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return a sample [A] for one state [S]; without `rng` the mode of the distribution."""
+        head = self.head(state)
+        if not self.discrete:
+            if rng is None:
+                return head
+            noise = rng.standard_normal(head.shape, dtype=np.float32)
+            return head + np.exp(self.log_std) * noise
+        if rng is not None:
+            head = head + rng.gumbel(size=head.shape)  # Gumbel-Max: argmax(g + log pi)
+        sample = np.zeros_like(head, dtype=np.float32)
+        sample[np.argmax(head)] = 1.0
+        return sample
+
+    def save(self, path: Path, spec: Spec) -> None:
+        """Write an npz of plain arrays (nothing pickled), with the env id and action range."""
+        layers: dict[str, Any] = {f"layer{i:02d}": w for i, w in enumerate(self.weights)}
+        np.savez_compressed(
+            path,
+            **layers,
+            log_std=self.log_std,
+            state_mean=self.normaliser.mean.astype(np.float64),
+            state_std=self.normaliser.std.astype(np.float64),
+            state_clip=np.float64(self.normaliser.clip),
+            activation=self.activation,
+            output=self.output,
+            discrete=self.discrete,
+            env_id=spec.env_id,
+        )
+
+
+def load(path: Path, spec: Spec) -> NumpyPolicy:
+    """Read a policy written by `NumpyPolicy.save` and check that it fits the environment.
+
+    Raises:
+        BadInput: the file is missing, damaged, or made for other sizes.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            names = sorted(n for n in data.files if n.startswith("layer"))
+            policy = NumpyPolicy(
+                tuple(data[n] for n in names),
+                data["log_std"],
+                Normaliser(data["state_mean"], data["state_std"], float(data["state_clip"])),
+                str(data["activation"]),
+                str(data["output"]),
+                bool(data["discrete"]),
+            )
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: no such policy file") from error
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BadInput(f"{path}: not a policy file ({error})") from error
+    if not policy.weights:
+        raise BadInput(f"{path}: weights: found none, expected layer00, layer01, ...")
+    found = (policy.weights[0].shape[0], policy.weights[-1].shape[0], policy.discrete)
+    expected = (spec.state_size, spec.action_size, spec.discrete)
+    if found != expected:
+        raise BadInput(
+            f"{path}: (state size, action size, discrete): found {found}, expected {expected}"
+        )
+    return policy
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 as hexadecimal text."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

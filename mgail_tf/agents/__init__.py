@@ -1,0 +1,1 @@
+"""The algorithms, one a file, read from top to bottom."""

@@ -1,0 +1,155 @@
+"""Every hyper-parameter, once: a frozen dataclass an algorithm, then the task table."""
+
+import ast
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from mgail_tf.types import BadInput
+
+
+@dataclasses.dataclass(frozen=True)
+class TRPO:
+    """Trust region policy optimisation (Schulman et al. 2015), which trains the experts."""
+
+    env_steps: int = 1_000_000
+    batch_steps: int = 2048  # RL Zoo's tuned TRPO
+    hidden: tuple[int, ...] = (64, 64)
+    activation: str = "tanh"  # Ho & Ermon 2016
+    initial_log_std: float = 0.0
+    gamma: float = 0.99
+    lam: float = 0.95
+    max_kl: float = 0.04  # RL Zoo's tuned TRPO; 0.01 in the paper needs larger batches
+    cg_iterations: int = 15
+    cg_damping: float = 0.1  # Ho & Ermon 2016
+    line_search_steps: int = 10
+    value_learning_rate: float = 1e-3
+    value_epochs: int = 20
+    value_batch: int = 128
+    state_clip: float = 10.0
+    anneal_kl: bool = True  # max_kl falls linearly to a tenth: the final policy does not swing
+
+
+@dataclasses.dataclass(frozen=True)
+class BC:
+    """Behavioural cloning: maximum likelihood on the demonstrated pairs."""
+
+    hidden: tuple[int, ...] = (100, 100)  # Ho & Ermon 2016
+    activation: str = "tanh"  # Ho & Ermon 2016
+    train_fraction: float = 0.7  # Ho & Ermon 2016; the rest stops the training early
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    batch: int = 128  # Ho & Ermon 2016
+    max_epochs: int = 2000
+    patience: int = 100  # epochs without a lower held-out loss
+    normaliser_floor: float = 1e-2
+    state_clip: float = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class MGAIL:
+    """Model-based GAIL (the paper); sources at the right, "found" is this project's."""
+
+    env_steps: int = 50_000
+    prefill_steps: int = 1000  # of the initial policy, before any update
+    buffer_capacity: int = 1_000_000
+    updates_per_step: float = 0.5  # of all three networks per environment step; found
+    block: int = 50  # iterations per compiled call
+    normaliser_floor: float = 1e-2
+    state_clip: float = 5.0  # found
+    # policy
+    policy_hidden: tuple[int, ...] = (128, 64)
+    policy_learning_rate: float = 3e-4
+    policy_batch: int = 16
+    gradient_clip: float = 1.0  # global norm
+    log_std: float = -1.9  # ln 0.15: exploration noise in [-1, 1] units; found
+    learn_std: bool = False
+    temperature: float = 1.0  # Gumbel-softmax tau
+    averaging: float = 0.0  # decay per iteration of the averaged policy that is evaluated; 0: off
+    decay: bool = False  # policy and discriminator learning rates fall linearly to a tenth
+    # imagination
+    rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015)
+    horizon: int = 40  # T; 10 in the released code is too short at 0.008 s a step
+    unroll: bool = False  # one copy of the graph a step; pays up to T = 10
+    gamma: float = 0.99
+    cost: str = "neg_log_expert"  # released code; Eq. 3 is "log_d"
+    model_end: bool = True  # the model predicts the end of the task; beyond the paper
+    dead_cost: float = 4.0  # per imagined step after it
+    burn_in: int = 4  # recorded steps that warm the GRU up
+    # forward model
+    model: str = "hadamard_gru"  # Section 3.5; or "vanilla"
+    model_units: int = 100  # released code
+    model_learning_rate: float = 1e-3
+    model_batch: int = 32
+    model_length: int = 8
+    # discriminator
+    discriminator_hidden: tuple[int, ...] = (200, 100)  # released code
+    discriminator_learning_rate: float = 3e-4
+    discriminator_batch: int = 128  # of each kind
+    gradient_penalty: float = 1.0  # found; 0 in the paper
+    jit_compile: bool = True
+
+
+class Task(NamedTuple):
+    """One of the paper's tasks."""
+
+    env_id: str
+    max_steps: int  # the paper's time limit, 0: the environment's own
+    num_trajectories: int  # smallest dataset of the paper's Table 1
+    subsample: int  # one pair in this many is kept (Ho & Ermon 2016)
+    pool: int  # expert trajectories to choose from: the largest dataset of Table 1
+    settings: dict[str, dict[str, Any]] = {}  # algorithm -> what differs from its defaults
+
+
+TASKS: dict[str, Task] = {
+    "cartpole": Task("CartPole-v1", 200, 1, 10, 10, {"trpo": {"env_steps": 100_000}}),
+    "mountaincar": Task("MountainCar-v0", 200, 1, 5, 10),
+    "acrobot": Task("Acrobot-v1", 500, 1, 5, 10),
+    "hopper": Task("Hopper-v5", 0, 4, 20, 25, {"trpo": {"env_steps": 2_000_000}}),
+    "walker2d": Task("Walker2d-v5", 0, 4, 20, 25),
+    "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),
+    "ant": Task("Ant-v5", 0, 4, 20, 25),
+    "humanoid": Task("Humanoid-v5", 0, 80, 20, 240),
+}
+
+ALGORITHMS: dict[str, Any] = {"trpo": TRPO, "bc": BC, "mgail": MGAIL}
+
+
+def for_task(algorithm: str, task: str) -> Any:
+    """Return the algorithm's settings for a task name, or its defaults for any other env id."""
+    settings = TASKS[task].settings.get(algorithm, {}) if task in TASKS else {}
+    return ALGORITHMS[algorithm](**settings)
+
+
+def _parsed(key: str, text: str, default: Any) -> Any:
+    """Read `text` as a value of the default's type."""
+    expected = type(default).__name__
+    try:
+        value = text if isinstance(default, str) else ast.literal_eval(text)
+    except (ValueError, SyntaxError) as error:
+        raise BadInput(f"--set {key}={text}: found {text!r}, expected a {expected}") from error
+    if isinstance(default, float) and type(value) is int:
+        value = float(value)
+    if isinstance(default, tuple) and type(value) is int:
+        value = (value,)
+    if type(value) is not type(default):
+        raise BadInput(f"--set {key}={text}: found {text!r}, expected a {expected}")
+    return value
+
+
+def override(config: Any, assignments: Sequence[str]) -> Any:
+    """Return the settings with `key=value` texts applied.
+
+    Raises:
+        BadInput: a text is no assignment, its key is unknown, or its value has another type.
+    """
+    known = [field.name for field in dataclasses.fields(config)]
+    changes = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise BadInput(f"--set {assignment}: found no '=', expected key=value")
+        if key not in known:
+            raise BadInput(f"--set {assignment}: unknown key {key!r}; known: {', '.join(known)}")
+        changes[key] = _parsed(key, text, getattr(config, key))
+    return dataclasses.replace(config, **changes)

@@ -1,0 +1,103 @@
+"""Environments by task name or Gymnasium id; the only module that imports gymnasium."""
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("MUJOCO_GL", "disabled")  # nothing here renders
+
+import gymnasium
+from gymnasium.spaces import Box, Discrete
+
+from mgail_tf.config import TASKS
+from mgail_tf.types import BadInput, Spec
+
+
+class Env:
+    """One environment with float32 states, float actions (one-hot if discrete) and a `spec`."""
+
+    def __init__(self, env: gymnasium.Env, spec: Spec, seed: int):
+        self.spec = spec
+        self._env = env
+        self._seed: int | None = seed
+        space = env.action_space
+        self._first_action = int(space.start) if isinstance(space, Discrete) else 0
+
+    def reset(self) -> np.ndarray:
+        """Start an episode and return its first state [S]; the first call uses the seed."""
+        state, _ = self._env.reset(seed=self._seed)
+        self._seed = None
+        return self._checked(state)
+
+    def step(self, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, bool, bool]:
+        """Apply a policy's sample [A], in [-1, 1] units or one-hot.
+
+        Returns:
+            (applied action [A], next state [S], reward, terminated, truncated). The applied
+            action is the clipped one in environment units, or the one-hot sample itself.
+        """
+        spec = self.spec
+        if spec.discrete:
+            applied = sample
+            result = self._env.step(self._first_action + int(np.argmax(sample)))
+        else:
+            applied = np.clip(
+                spec.action_shift + spec.action_scale * sample, spec.action_low, spec.action_high
+            ).astype(np.float32)
+            result = self._env.step(applied)
+        state, reward, terminated, truncated, _ = result
+        return applied, self._checked(state), float(reward), bool(terminated), bool(truncated)
+
+    def _checked(self, state: np.ndarray) -> np.ndarray:
+        state = np.asarray(state, np.float32)
+        if not np.isfinite(state).all():
+            raise BadInput(
+                f"{self.spec.env_id}: the environment returned a state that is not finite"
+            )
+        return state
+
+
+def _spec(env_id: str, env: gymnasium.Env, max_steps: int) -> Spec:
+    states, actions = env.observation_space, env.action_space
+    if not isinstance(states, Box) or len(states.shape) != 1:
+        raise BadInput(f"{env_id}: observation space is {states}, expected a flat Box")
+    if isinstance(actions, Discrete):
+        size, discrete = int(actions.n), True
+        low, high = -np.ones(size, np.float32), np.ones(size, np.float32)
+    elif isinstance(actions, Box) and len(actions.shape) == 1:
+        size, discrete = actions.shape[0], False
+        low, high = actions.low.astype(np.float32), actions.high.astype(np.float32)
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            raise BadInput(f"{env_id}: action space is unbounded, expected finite bounds")
+    else:
+        raise BadInput(f"{env_id}: action space is {actions}, expected Discrete or a flat Box")
+    return Spec(env_id, states.shape[0], size, discrete, low, high, max_steps)
+
+
+def env_id_of(task: str) -> str:
+    """Return the Gymnasium id of a task's name, or the argument itself if it is no task."""
+    return TASKS[task].env_id if task in TASKS else task
+
+
+def make(task: str, seed: int) -> Env:
+    """Make the environment of a task name (see `config.TASKS`) or of a Gymnasium id.
+
+    Raises:
+        BadInput: the id is unknown, or its spaces are not a flat Box with Box or Discrete actions.
+    """
+    env_id = env_id_of(task)
+    options: dict[str, Any] = {}
+    if task in TASKS and TASKS[task].max_steps:
+        options["max_episode_steps"] = TASKS[task].max_steps
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            env = gymnasium.make(env_id, disable_env_checker=True, **options)
+    except (gymnasium.error.Error, ModuleNotFoundError) as error:
+        names = ", ".join(TASKS)
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{env_id}: cannot be made ({reason}); tasks are {names}") from error
+    limit = env.spec.max_episode_steps if env.spec else None
+    return Env(env, _spec(env_id, env, limit or 0), seed)

@@ -1,0 +1,56 @@
+"""Scoring a policy on its own environment, deterministically and as sampled."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mgail_tf import envs
+from mgail_tf.actor import Actor
+from mgail_tf.rollout import Collector
+
+
+class Score(NamedTuple):
+    """Statistics over evaluation episodes."""
+
+    mode: str  # deterministic or stochastic
+    episodes: int
+    return_mean: float
+    return_std_over_episodes: float
+    length_mean: float
+
+
+def evaluate(task: str, policy: Actor, episodes: int, seed: int, mode: str) -> Score:
+    """Run whole episodes on a fresh environment, seeded apart from any training one.
+
+    Args:
+        mode: "deterministic" (the mean or most probable action) or "stochastic".
+    """
+    collector = Collector(envs.make(task, seed), np.random.default_rng(seed))
+    for _ in range(episodes):
+        collector.run_episode(policy, stochastic=mode == "stochastic")
+    returns, lengths = np.asarray(collector.finished, np.float64).T
+    return Score(mode, episodes, returns.mean(), returns.std(), lengths.mean())
+
+
+def evaluate_random(task: str, episodes: int, seed: int) -> float:
+    """Return the mean return of uniformly random actions, the zero of the normalised score."""
+    env = envs.make(task, seed)
+    rng = np.random.default_rng(seed)
+    size, total = env.spec.action_size, 0.0
+    for _ in range(episodes):
+        env.reset()
+        ended = False
+        while not ended:
+            uniform = rng.uniform(-1, 1, size).astype(np.float32)
+            sample = (
+                np.eye(size, dtype=np.float32)[uniform.argmax()] if env.spec.discrete else uniform
+            )
+            _, _, reward, terminated, truncated = env.step(sample)
+            total += reward
+            ended = terminated or truncated
+    return total / episodes
+
+
+def normalised(return_mean: float, random_return: float, expert_return: float) -> float:
+    """Return (R - random) / (expert - random): 0 is a random policy, 1 is the expert."""
+    return (return_mean - random_return) / (expert_return - random_return)

@@ -1,0 +1,100 @@
+"""The committed experts: their weights, their scores, and demonstrations rolled out of them."""
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mgail_tf import actor, demos, envs, results
+from mgail_tf.actor import NumpyPolicy
+from mgail_tf.evaluation import evaluate_random, normalised
+from mgail_tf.rollout import Collector
+from mgail_tf.types import BadInput, Spec
+
+
+class Reference(NamedTuple):
+    """The two returns that a normalised score lies between."""
+
+    random: float
+    expert: float  # as sampled
+
+
+def weights_path(task: str) -> Path:
+    """Return where a task's committed expert lies."""
+    return results.RESULTS / "experts" / task / "policy.npz"
+
+
+def load(task: str, spec: Spec) -> NumpyPolicy:
+    """Return a task's committed expert.
+
+    Raises:
+        BadInput: there is none.
+    """
+    path = weights_path(task)
+    if not path.exists():
+        raise BadInput(
+            f"{task}: no committed expert at {path.parent}; give --demos, or train one with "
+            f"launch/train_expert.py --task={task}"
+        )
+    return actor.load(path, spec)
+
+
+def rows(task: str) -> list[dict[str, Any]]:
+    """Return a task's rows of experts.csv with an `algorithm` and a `normalised` score."""
+    path = results.RESULTS / "experts.csv"
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        found = [row for row in csv.DictReader(file) if row["task"] == task]
+    sampled = [float(row["return_mean"]) for row in found if row["mode"] == "stochastic"]
+    for row in found:
+        random, mean = float(row["random_return_mean"]), float(row["return_mean"])
+        row["algorithm"] = "expert"
+        row["normalised"] = str(normalised(mean, random, sampled[0]))
+    return found
+
+
+def reference(task: str, demonstrations: demos.Demonstrations, seed: int) -> Reference:
+    """Return the committed expert's scores, or for other environments what can be measured.
+
+    There the expert's is the demonstrations' mean return, and the random policy's is measured
+    over 20 episodes.
+    """
+    for row in rows(task):
+        if row["mode"] == "stochastic":
+            return Reference(float(row["random_return_mean"]), float(row["return_mean"]))
+    return Reference(evaluate_random(task, 20, seed), demonstrations.return_mean)
+
+
+def collect(
+    policy: NumpyPolicy,
+    task: str,
+    episodes: int,
+    seed: int,
+    stochastic: bool,
+    path: Path,
+    progress: Callable[[], object] = lambda: None,
+) -> None:
+    """Roll whole episodes out and save them; the same arguments give the same bytes."""
+    collector = Collector(envs.make(task, seed), np.random.default_rng(seed))
+    spec, rolled = collector.env.spec, []
+    for _ in range(episodes):
+        rolled.append(collector.run_episode(policy, stochastic))
+        progress()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    demos.save(partial, spec.env_id, rolled, spec.discrete)
+    partial.replace(path)  # never half a file under the final name
+
+
+def cached_demonstrations(task: str, spec: Spec, episodes: int, seed: int, folder: Path) -> Path:
+    """Return the sampled expert's demonstrations, rolled out once and kept in `folder`."""
+    weights = actor.sha256(weights_path(task))[:12] if weights_path(task).exists() else ""
+    policy = load(task, spec)
+    path = folder / f"{task}_sampled_{episodes}_seed{seed}_{weights}.npz"
+    if not path.exists():
+        collect(policy, task, episodes, seed, True, path)
+    return path

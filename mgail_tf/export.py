@@ -1,0 +1,129 @@
+"""SavedModel policies that run with tensorflow alone, and back."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mgail_tf.actor import NumpyPolicy
+from mgail_tf.networks.policy import from_numpy
+from mgail_tf.types import BadInput, Spec
+
+
+class _Exported(tf.Module):
+    """The policy with normalisation and action scaling inside, in environment units."""
+
+    def __init__(self, actor: NumpyPolicy, spec: Spec):
+        super().__init__()
+        policy = from_numpy(actor, spec)
+        self._policy, self._spec = policy, spec
+        # Keras variables are not tracked by a tf.Module: hold the tf.Variables themselves
+        self.weights = [v.value for v in policy.variables]
+        normaliser = actor.normaliser
+        mean, std = (tf.constant(x, tf.float64) for x in (normaliser.mean, normaliser.std))
+        clip = tf.constant(normaliser.clip, tf.float64)
+
+        def standardised(states):
+            scaled = (tf.cast(states, tf.float64) - mean) / std
+            return tf.cast(tf.clip_by_value(scaled, -clip, clip), tf.float32)
+
+        rows = tf.TensorSpec([None, spec.state_size], tf.float32, "states")
+        seed = tf.TensorSpec([], tf.int64, "seed")
+
+        @tf.function(input_signature=[rows])
+        def act(states):
+            return {"actions": self._applied(policy(standardised(states)))}
+
+        @tf.function(input_signature=[rows, seed])
+        def sample(states, seed):
+            head = policy(standardised(states))
+            seeds = tf.stack([seed, tf.zeros_like(seed)])
+            uniform = tf.random.stateless_uniform(tf.shape(head), seeds, minval=1e-7)
+            if spec.discrete:
+                head -= tf.math.log(-tf.math.log(uniform))  # Gumbel-Max
+            else:
+                head += tf.exp(policy.log_std.value) * tf.math.ndtri(uniform)
+            return {"actions": self._applied(head)}
+
+        self.act, self.sample = act, sample
+
+    def _applied(self, head):
+        """Return environment actions: clipped [B, A], or the numbers [B] of discrete ones."""
+        spec = self._spec
+        if spec.discrete:
+            return tf.argmax(head, -1)
+        actions = spec.action_shift + spec.action_scale * head
+        return tf.clip_by_value(actions, spec.action_low, spec.action_high)
+
+
+def check_free(path: Path) -> None:
+    """Refuse a folder that holds something, or a file.
+
+    Raises:
+        BadInput: it does.
+    """
+    if path.is_file() or (path.exists() and any(path.iterdir())):
+        raise BadInput(f"{path}: exists and is not empty; choose another --out or remove it")
+
+
+def save(path: Path, actor: NumpyPolicy, spec: Spec, metadata: dict[str, Any]) -> None:
+    """Write a SavedModel with signatures `act(states)` and `sample(states, seed)`.
+
+    `metadata` goes to metadata.json in the same folder, with the env id and the sizes.
+
+    Raises:
+        BadInput: the folder exists and holds something.
+    """
+    check_free(path)
+    module = _Exported(actor, spec)
+    signatures = {
+        "act": module.act.get_concrete_function(),
+        "sample": module.sample.get_concrete_function(),
+    }
+    tf.saved_model.save(module, str(path), signatures)
+    described = {
+        "env_id": spec.env_id,
+        "state_size": spec.state_size,
+        "action_size": spec.action_size,
+        "discrete": spec.discrete,
+        **metadata,
+    }
+    (path / "metadata.json").write_text(json.dumps(described, indent=2) + "\n")
+
+
+class SavedPolicy:
+    """A loaded SavedModel that acts as a NumpyPolicy does, for evaluation."""
+
+    def __init__(self, path: Path, spec: Spec):
+        """Load and check the sizes against the environment.
+
+        Raises:
+            BadInput: not an exported policy, or one for other sizes.
+        """
+        try:
+            metadata = json.loads((path / "metadata.json").read_text())
+            self._model = tf.saved_model.load(str(path))
+        except (OSError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise BadInput(f"{path}: not an exported policy ({reason})") from error
+        names = ("state_size", "action_size", "discrete")
+        found = tuple(metadata.get(name) for name in names)
+        expected = (spec.state_size, spec.action_size, spec.discrete)
+        if found != expected:
+            raise BadInput(f"{path}: {names}: found {found}, expected {expected}")
+        self._spec = spec
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return a sample [A] in [-1, 1] units or one-hot for a state [S]; mode without rng."""
+        row = tf.constant(state[None])
+        if rng is None:
+            result = self._model.signatures["act"](states=row)
+        else:
+            seed = tf.constant(int(rng.integers(1 << 62)), tf.int64)
+            result = self._model.signatures["sample"](states=row, seed=seed)
+        action = result["actions"].numpy()[0]
+        if self._spec.discrete:
+            return np.eye(self._spec.action_size, dtype=np.float32)[action]
+        return self._spec.scale_actions(action)

@@ -1,0 +1,92 @@
+"""The T-step differentiable rollout, through which D's exact gradient reaches the policy.
+
+The tape's gradient of a trajectory's cost is the recursion of Eq. 12 and 13: each step's action
+depends on the state by the policy (pi_s, pi_theta), each state on the last state and action by
+the forward model (f_s, f_a).
+"""
+
+from typing import Any
+
+import tensorflow as tf
+
+from mgail_tf.types import Trajectory
+
+
+def burn_in(model, states, actions, mask):
+    """Return the hidden state [B, H] after recorded steps, 0 before an episode's beginning.
+
+    Args:
+        states: [L, B, S]; actions: [L, B, A]; mask: [L, B] 0 where a step is padding.
+    """
+    hidden = tf.zeros([states.shape[1], model.hidden_size], states.dtype)
+    for t in range(states.shape[0]):
+        hidden = model(states[t], actions[t], hidden).hidden * mask[t][:, None]
+    return hidden
+
+
+def imagine(policy, model, start, hidden, noise, unroll: bool, with_end: bool = True) -> Trajectory:
+    """Roll the policy out in the forward model; states after the first come from the model.
+
+    start = s0   a_t = pi(s_t, noise_t)   s_t+1 = f(s_t, a_t)   alive_t+1 = alive_t (1 - P(end))
+
+    Args:
+        start: [B, S]; hidden: [B, H] from `burn_in`; noise: [T, B, A] from `draw_noise`.
+        unroll: one copy of the graph a step (faster up to T = 10) or a loop (compiles faster).
+        with_end: let the model's end of the task lower `alive`; else it stays 1.
+    """
+
+    def step(carry, noise_t):
+        state, hidden, alive, _ = carry
+        action = policy.sample(state, noise_t)
+        if not policy.discrete:
+            action = tf.clip_by_value(action, -1.0, 1.0)  # as the environment does
+        prediction = model(state, action, hidden)
+        if with_end:
+            alive = alive * tf.sigmoid(-prediction.end_logits)
+        return prediction.next_states, prediction.hidden, alive, action
+
+    alive = tf.ones(start.shape[:1], start.dtype)
+    return _roll(step, (start, hidden, alive, tf.zeros_like(noise[0])), noise, unroll)
+
+
+def replay_rollout(policy, model, states, actions, noise, hidden, unroll: bool) -> Trajectory:
+    """Roll out along recorded steps: recorded values, the model's gradients (Heess et al. 2015).
+
+    The noise is inferred, so that the policy draws the recorded action a_t in the recorded state:
+    a_t = pi(s_t, noise_t), and s_t+1 = f(s_t, a_t) + constant has the recorded value.
+
+    Args:
+        states: [T+1, B, S]; actions: [T, B, A]; noise: [T, B, A] fresh noise from `draw_noise`,
+            of which a categorical policy uses what the recorded action leaves open.
+        hidden: [B, H] from `burn_in`.
+    """
+
+    def step(carry, recorded):
+        state, hidden, alive, _ = carry
+        action_t, next_state, noise_t = recorded
+        inferred = tf.stop_gradient(policy.infer_noise(state, action_t, noise_t))
+        action = policy.sample(state, inferred)
+        prediction = model(state, action, hidden)
+        ahead = prediction.next_states
+        ahead = ahead + tf.stop_gradient(next_state - ahead)
+        return ahead, prediction.hidden, alive, action
+
+    alive = tf.ones(states.shape[1:2], states.dtype)
+    carry = (states[0], hidden, alive, tf.zeros_like(actions[0]))
+    return _roll(step, carry, (actions, states[1:], noise), unroll)
+
+
+def _roll(step, carry, inputs: Any, unroll: bool) -> Trajectory:
+    """Run `step` over the leading axis of `inputs`, unrolled or scanned; stack what it returns."""
+    first = carry
+    if unroll:
+        rows = []
+        for t in range(tf.nest.flatten(inputs)[0].shape[0]):
+            carry = step(carry, tf.nest.map_structure(lambda x, t=t: x[t], inputs))
+            rows.append(carry)
+        states, _, alive, actions = (tf.stack(column) for column in zip(*rows, strict=True))
+    else:
+        states, _, alive, actions = tf.scan(step, inputs, initializer=carry)
+    return Trajectory(
+        tf.concat([first[0][None], states], 0), actions, tf.concat([first[2][None], alive], 0)
+    )

@@ -1,0 +1,88 @@
+"""Forward models f(s, a) -> s': the paper's (Figure 4, bottom) and the vanilla one (top).
+
+Both predict the change of the standardised state and, as an extension, the logit of the step
+ending the task.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from mgail_tf.networks.mlp import MLP
+from mgail_tf.types import Spec
+
+
+class Prediction(NamedTuple):
+    """What a forward model says of one step."""
+
+    next_states: Any  # [B, S]
+    hidden: Any  # [B, H] recurrent state after seeing the step's state
+    end_logits: Any  # [B] of the task ending with this step
+
+
+class _ForwardModel(keras.Model):
+    """What both models share: decoding into the next state and the logit of the end."""
+
+    def __init__(self, spec: Spec, clip: float):
+        super().__init__()
+        self.state_size, self.clip = spec.state_size, clip
+
+    def _predict(self, states, code, hidden) -> Prediction:
+        decoded = self.decoder(code)
+        change, end_logits = decoded[..., : self.state_size], decoded[..., self.state_size]
+        next_states = tf.clip_by_value(states + change, -self.clip, self.clip)
+        return Prediction(next_states, hidden, end_logits)
+
+
+class HadamardGRU(_ForwardModel):
+    """State: dense, GRU, dense; action: dense, dense; their product decoded (Section 3.5)."""
+
+    def __init__(self, spec: Spec, units: int, clip: float, seed: int):
+        """Build with `units` in every layer; `clip` bounds standardised states."""
+        super().__init__(spec, clip)
+        self.state_in = MLP(spec.state_size, [], units, "relu", seed, output="relu")
+        self.gru = keras.layers.GRUCell(
+            units,
+            reset_after=False,  # the equations of Cho et al. 2014
+            kernel_initializer=keras.initializers.GlorotUniform(seed + 10),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 11),
+        )
+        self.gru.build((None, units))
+        self.state_out = MLP(units, [], units, "relu", seed + 1, output="relu")
+        self.action_in = MLP(spec.action_size, [units], units, "relu", seed + 2, output="relu")
+        self.decoder = MLP(units, [units], spec.state_size + 1, "relu", seed + 3, output_scale=0.1)
+        self.hidden_size = units
+        self.built = True
+
+    def call(self, states, actions, hidden) -> Prediction:
+        """Predict one step from states [B, S], actions [B, A], hidden [B, H]."""
+        memory, _ = self.gru(self.state_in(states), [hidden])
+        code = self.state_out(memory) * self.action_in(actions)
+        return self._predict(states, code, memory)
+
+
+class Vanilla(_ForwardModel):
+    """State and action concatenated, two hidden layers, no memory."""
+
+    def __init__(self, spec: Spec, units: int, clip: float, seed: int):
+        """Build with `units` in both layers; `clip` bounds standardised states."""
+        super().__init__(spec, clip)
+        self.decoder = MLP(
+            spec.state_size + spec.action_size,
+            [units, units],
+            spec.state_size + 1,
+            "relu",
+            seed,
+            output_scale=0.1,
+        )
+        self.hidden_size = 1
+        self.built = True
+
+    def call(self, states, actions, hidden) -> Prediction:
+        """Predict one step from states [B, S] and actions [B, A]; hidden is passed through."""
+        code = tf.concat([states, actions], -1)
+        return self._predict(states, code, hidden)
+
+
+FORWARD_MODELS = {"hadamard_gru": HadamardGRU, "vanilla": Vanilla}

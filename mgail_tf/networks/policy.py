@@ -1,0 +1,158 @@
+"""Policies: Gaussian with a reparameterised sample, categorical with a straight-through one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_probability as tfp
+
+from mgail_tf.actor import NumpyPolicy
+from mgail_tf.networks.mlp import MLP
+from mgail_tf.normaliser import Normaliser
+from mgail_tf.types import Spec
+
+tfd = tfp.distributions
+
+
+class GaussianPolicy(keras.Model):
+    """pi(a|s) = N(mean(s), diag(std)^2), actions in [-1, 1] units, std independent of the state."""
+
+    discrete = False
+
+    def __init__(
+        self,
+        spec: Spec,
+        hidden: Sequence[int],
+        activation: str,
+        seed: int,
+        log_std: float,
+        learn_std: bool,
+        output: str = "tanh",
+    ):
+        """Build with a mean squashed by `output` ("tanh" keeps it in range; or "linear")."""
+        super().__init__()
+        self.activation, self.output_activation = activation, output
+        self.mean = MLP(
+            spec.state_size, hidden, spec.action_size, activation, seed, output, output_scale=0.01
+        )
+        self.log_std = self.add_weight(
+            shape=(spec.action_size,),
+            initializer=keras.initializers.Constant(log_std),
+            trainable=learn_std,
+            name="log_std",
+        )
+
+    def call(self, states):
+        """Return the mean [..., A] for states [..., S]; it is also the mode."""
+        return self.mean(states)
+
+    def distribution(self, states, frozen: bool = False) -> Any:
+        """Return the distribution over actions; its log_prob sums over components.
+
+        Args:
+            frozen: no gradient flows to the parameters (the old policy of a natural step).
+        """
+        mean, std = self(states), tf.exp(tf.convert_to_tensor(self.log_std))
+        if frozen:
+            mean, std = tf.stop_gradient(mean), tf.stop_gradient(std)
+        return tfd.Independent(tfd.Normal(mean, std), reinterpreted_batch_ndims=1)
+
+    def sample(self, states, noise):
+        """Return mean(s) + std * noise (Eq. 10), noise from `draw_noise`, of the mean's shape."""
+        return self(states) + tf.exp(tf.convert_to_tensor(self.log_std)) * noise
+
+    def infer_noise(self, states, actions, noise):
+        """Return the noise with which `sample` draws the given actions; `noise` is not needed."""
+        return (actions - self(states)) / tf.exp(tf.convert_to_tensor(self.log_std))
+
+    @staticmethod
+    def draw_noise(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+        """Draw standard normal noise outside the graph, where it is cheap and resumable."""
+        return rng.standard_normal(shape, dtype=np.float32)
+
+
+class CategoricalPolicy(keras.Model):
+    """pi(a|s) over one-hot actions, sampled by Gumbel-Max, differentiated by Gumbel-softmax."""
+
+    discrete = True
+
+    def __init__(
+        self, spec: Spec, hidden: Sequence[int], activation: str, seed: int, temperature: float
+    ):
+        """Build with the Gumbel-softmax temperature tau of Section 3.2.2."""
+        super().__init__()
+        self.activation, self.output_activation = activation, "linear"
+        self.temperature = temperature
+        self.logits = MLP(
+            spec.state_size, hidden, spec.action_size, activation, seed, output_scale=0.01
+        )
+
+    def call(self, states):
+        """Return logits [..., A] for states [..., S]."""
+        return self.logits(states)
+
+    def distribution(self, states, frozen: bool = False) -> Any:
+        """Return the distribution over one-hot actions (`frozen`: without gradient)."""
+        logits = tf.stop_gradient(self(states)) if frozen else self(states)
+        return tfd.OneHotCategorical(logits=logits, dtype=keras.backend.floatx())
+
+    def relaxed(self, states) -> Any:
+        """Return the Gumbel-softmax distribution that `sample` draws its soft action from."""
+        return tfd.RelaxedOneHotCategorical(self.temperature, logits=self(states))
+
+    def sample(self, states, noise):
+        """Return a one-hot sample whose gradient is the soft one's (Section 3.2.2).
+
+        argmax(g + log pi) forward, d softmax((g + log pi) / tau) backward; noise g is from
+        `draw_noise`, of the logits' shape.
+        """
+        scores = self(states) + noise
+        soft = tf.nn.softmax(scores / self.temperature)
+        hard = tf.one_hot(tf.argmax(scores, -1), scores.shape[-1], dtype=soft.dtype)
+        return soft + tf.stop_gradient(hard - soft)
+
+    def infer_noise(self, states, actions, noise):
+        """Return Gumbel noise from its posterior given that `sample` draws the given actions.
+
+        The winner's score is Gumbel at log sum exp of the logits, the others' are Gumbels cut off
+        below it (Maddison et al. 2014); `noise` is fresh Gumbel noise that fixes both.
+        """
+        log_pi = tf.nn.log_softmax(self(states))
+        winner = tf.reduce_sum(actions * noise, -1, keepdims=True)  # log sum exp is 0
+        losers = -tf.math.log(tf.exp(-winner) + tf.exp(-noise - log_pi))
+        scores = actions * winner + (1.0 - actions) * losers
+        return scores - self(states)
+
+    @staticmethod
+    def draw_noise(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+        """Draw standard Gumbel noise outside the graph."""
+        return rng.gumbel(size=shape).astype(np.float32)
+
+
+def to_numpy(policy: GaussianPolicy | CategoricalPolicy, normaliser: Normaliser) -> NumpyPolicy:
+    """Return the actor with the policy's present weights; costs about 0.1 ms."""
+    trunk = policy.logits if policy.discrete else policy.mean
+    return NumpyPolicy(
+        tuple(np.asarray(w) for w in trunk.get_weights()),
+        np.zeros(0, np.float32) if policy.discrete else np.asarray(policy.log_std),
+        normaliser,
+        policy.activation,
+        policy.output_activation,
+        policy.discrete,
+    )
+
+
+def from_numpy(actor: NumpyPolicy, spec: Spec) -> GaussianPolicy | CategoricalPolicy:
+    """Return a Keras policy with an actor's weights (its normaliser is not part of it)."""
+    hidden = [w.shape[1] for w in actor.weights[:-2:2]]
+    policy: GaussianPolicy | CategoricalPolicy
+    if actor.discrete:
+        policy = CategoricalPolicy(spec, hidden, actor.activation, 0, 1.0)
+        policy.logits.set_weights(list(actor.weights))
+        return policy
+    policy = GaussianPolicy(spec, hidden, actor.activation, 0, 0.0, True, actor.output)
+    policy.mean.set_weights(list(actor.weights))
+    policy.log_std.assign(actor.log_std)
+    return policy

@@ -1,0 +1,83 @@
+"""The experience buffer B of Algorithm 1."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mgail_tf.normaliser import Normaliser
+from mgail_tf.types import Episode, Sequences, Spec, Transitions
+
+
+class ReplayBuffer:
+    """A ring of the last `capacity` steps, in environment units, standardised when sampled."""
+
+    def __init__(self, capacity: int, spec: Spec, normaliser: Normaliser):
+        """Allocate for `capacity` steps of states [S] and actions [A]."""
+        self._spec, self._normaliser = spec, normaliser
+        self._states = np.zeros((capacity, spec.state_size), np.float32)
+        self._next_states = np.zeros((capacity, spec.state_size), np.float32)
+        self._actions = np.zeros((capacity, spec.action_size), np.float32)
+        self._terminated = np.zeros(capacity, np.float32)
+        self._episode = np.full(capacity, -1, np.int64)  # which episode a slot's step is from
+        self._step = np.zeros(capacity, np.int64)  # its position there
+        self._head, self._size = 0, 0
+        self._last_episode, self._next_step = -1, 0
+
+    def __len__(self) -> int:
+        """Return the number of steps held."""
+        return self._size
+
+    def add(self, episode: Episode) -> None:
+        """Append an Episode; one that is `continued` is joined to the one added before it."""
+        if not episode.continued:
+            self._last_episode, self._next_step = self._last_episode + 1, 0
+        count, capacity = len(episode.actions), len(self._states)
+        skipped = max(0, count - capacity)
+        steps = np.arange(skipped, count)
+        slots = (self._head + steps) % capacity
+        self._states[slots] = episode.states[:-1][steps]
+        self._next_states[slots] = episode.states[1:][steps]
+        self._actions[slots] = self._spec.scale_actions(episode.actions[steps])
+        self._terminated[slots] = (steps == count - 1) & episode.terminated
+        self._episode[slots] = self._last_episode
+        self._step[slots] = self._next_step + steps
+        self._next_step += count
+        self._head = (self._head + count) % capacity
+        self._size = min(self._size + count, capacity)
+
+    def sample(self, rng: np.random.Generator, shape: Sequence[int]) -> Transitions:
+        """Draw steps uniformly; `shape` leads every field: [*shape, S] and so on."""
+        slots = rng.integers(self._size, size=tuple(shape))
+        normalise = self._normaliser
+        return Transitions(
+            normalise(self._states[slots]),
+            self._actions[slots],
+            normalise(self._next_states[slots]),
+        )
+
+    def sample_sequences(
+        self, rng: np.random.Generator, blocks: int, batch: int, length: int
+    ) -> Sequences:
+        """Draw stretches of `length` steps whose LAST step is uniform over the buffer.
+
+        states:   s-2  s-1  s0  s1    length = 3; the stretch ends with the drawn step s0 -> s1
+        actions:  a-2  a-1  a0
+        mask:      0    1    1        s-1 began the episode: what would come before is padding
+
+        Returns:
+            Sequences with a leading axis of `blocks`: states [blocks, length+1, batch, S], ...
+        """
+        last = rng.integers(self._size, size=(blocks, 1, batch))
+        back = np.arange(length - 1, -1, -1)[None, :, None]
+        slots = (last - back) % len(self._states)
+        mask = (self._episode[slots] == self._episode[last]) & (
+            self._step[slots] == self._step[last] - back
+        )
+        slots = np.where(mask, slots, last)
+        states = np.concatenate([self._states[slots], self._next_states[last]], 1)
+        return Sequences(
+            self._normaliser(states),
+            self._actions[slots],
+            self._terminated[slots],
+            mask.astype(np.float32),
+        )
