@@ -75,6 +75,10 @@ class MGAIL:
     cost: str = "neg_log_expert"  # released code; Eq. 3 is "log_d"
     model_end: bool = True  # the model predicts the end of the task; beyond the paper
     dead_cost: float = 4.0  # per imagined step after it
+    horizon_value: bool = False  # a value function beyond the horizon; beyond the paper
+    value_hidden: tuple[int, ...] = (128, 128)
+    value_learning_rate: float = 1e-3
+    value_target_rate: float = 0.01  # by which its target network follows per iteration
     burn_in: int = 4  # recorded steps that warm the GRU up
     # forward model
     model: str = "hadamard_gru"  # Section 3.5; or "vanilla"
@@ -86,6 +90,7 @@ class MGAIL:
     discriminator_hidden: tuple[int, ...] = (200, 100)  # released code
     discriminator_learning_rate: float = 3e-4
     discriminator_batch: int = 128  # of each kind
+    discriminator_recent: int = 0  # agent pairs from the last so many steps; 0: the whole buffer
     gradient_penalty: float = 1.0  # found; 0 in the paper
     jit_compile: bool = True
 

@@ -27,26 +27,25 @@ def burn_in(model, states, actions, mask):
 def imagine(policy, model, start, hidden, noise, unroll: bool, with_end: bool = True) -> Trajectory:
     """Roll the policy out in the forward model; states after the first come from the model.
 
-    start = s0   a_t = pi(s_t, noise_t)   s_t+1 = f(s_t, a_t)   alive_t+1 = alive_t (1 - P(end))
+    start = s0   a_t = pi(s_t, noise_t)   s_t+1 = f(s_t, a_t)   survival_t = 1 - P(end at t)
 
     Args:
         start: [B, S]; hidden: [B, H] from `burn_in`; noise: [T, B, A] from `draw_noise`.
         unroll: one copy of the graph a step (faster up to T = 10) or a loop (compiles faster).
-        with_end: let the model's end of the task lower `alive`; else it stays 1.
+        with_end: let the model say where the task ends; else `survival` is 1.
     """
 
     def step(carry, noise_t):
-        state, hidden, alive, _ = carry
+        state, hidden, _, _ = carry
         action = policy.sample(state, noise_t)
         if not policy.discrete:
             action = tf.clip_by_value(action, -1.0, 1.0)  # as the environment does
         prediction = model(state, action, hidden)
-        if with_end:
-            alive = alive * tf.sigmoid(-prediction.end_logits)
-        return prediction.next_states, prediction.hidden, alive, action
+        ends = prediction.end_logits
+        survival = tf.sigmoid(-ends) if with_end else tf.ones_like(ends)
+        return prediction.next_states, prediction.hidden, action, survival
 
-    alive = tf.ones(start.shape[:1], start.dtype)
-    return _roll(step, (start, hidden, alive, tf.zeros_like(noise[0])), noise, unroll)
+    return _roll(step, start, hidden, noise, noise, unroll)
 
 
 def replay_rollout(policy, model, states, actions, noise, hidden, unroll: bool) -> Trajectory:
@@ -62,31 +61,27 @@ def replay_rollout(policy, model, states, actions, noise, hidden, unroll: bool) 
     """
 
     def step(carry, recorded):
-        state, hidden, alive, _ = carry
+        state, hidden, _, _ = carry
         action_t, next_state, noise_t = recorded
         inferred = tf.stop_gradient(policy.infer_noise(state, action_t, noise_t))
         action = policy.sample(state, inferred)
         prediction = model(state, action, hidden)
         ahead = prediction.next_states
         ahead = ahead + tf.stop_gradient(next_state - ahead)
-        return ahead, prediction.hidden, alive, action
+        return ahead, prediction.hidden, action, tf.ones_like(prediction.end_logits)
 
-    alive = tf.ones(states.shape[1:2], states.dtype)
-    carry = (states[0], hidden, alive, tf.zeros_like(actions[0]))
-    return _roll(step, carry, (actions, states[1:], noise), unroll)
+    return _roll(step, states[0], hidden, actions, (actions, states[1:], noise), unroll)
 
 
-def _roll(step, carry, inputs: Any, unroll: bool) -> Trajectory:
+def _roll(step, start, hidden, actions, inputs: Any, unroll: bool) -> Trajectory:
     """Run `step` over the leading axis of `inputs`, unrolled or scanned; stack what it returns."""
-    first = carry
+    carry = (start, hidden, tf.zeros_like(actions[0]), tf.ones_like(start[:, 0]))
     if unroll:
         rows = []
-        for t in range(tf.nest.flatten(inputs)[0].shape[0]):
+        for t in range(actions.shape[0]):
             carry = step(carry, tf.nest.map_structure(lambda x, t=t: x[t], inputs))
             rows.append(carry)
-        states, _, alive, actions = (tf.stack(column) for column in zip(*rows, strict=True))
+        states, _, drawn, survival = (tf.stack(column) for column in zip(*rows, strict=True))
     else:
-        states, _, alive, actions = tf.scan(step, inputs, initializer=carry)
-    return Trajectory(
-        tf.concat([first[0][None], states], 0), actions, tf.concat([first[2][None], alive], 0)
-    )
+        states, _, drawn, survival = tf.scan(step, inputs, initializer=carry)
+    return Trajectory(tf.concat([start[None], states], 0), drawn, survival)

@@ -1,10 +1,8 @@
 """What is minimised: both sides of Eq. 3, the forward model's loss, and cloning's likelihood."""
 
-from typing import Any
-
 import tensorflow as tf
 
-from mgail_tf.types import Sequences, Trajectory
+from mgail_tf.types import Sequences
 
 
 def policy_cost(logits, kind: str):
@@ -74,22 +72,28 @@ def forward_model_loss(model, sequences: Sequences):
     return error + end_loss, {"model_error": error, "end_loss": end_loss}
 
 
-def trajectory_cost(
-    discriminator, trajectory: Trajectory, gamma: float, kind: str, dead_cost: float
-) -> tuple[Any, dict[str, Any]]:
-    """Return (J, metrics), the discounted cost of Section 3.4 per step of a trajectory.
+def costs_to_go(costs, survival, beyond, gamma: float, dead_cost: float):
+    """Return G [T, B], the discounted cost from each step on, per step: times (1 - gamma).
 
-    states:  s0  s1 ... sT-1  sT    alive[t]: probability that the task has not ended before s_t
-    costs:   c0  c1 ... cT-1        a dead step costs `dead_cost` instead
+    costs:     c0  c1 ... cT-1         G_t = (1 - gamma) c_t
+    survival:  q0  q1 ... qT-1               + gamma (q_t G_t+1 + (1 - q_t) dead)
+    beyond:                   G_T
+
+    Args:
+        beyond: [B] cost to go from the last state, a value function's; None ends there, with 0.
+        dead_cost: of every step after the end of the task, up to the horizon where that is all.
     """
-    steps = trajectory.actions.shape[0]
-    logits = discriminator(trajectory.states[:-1], trajectory.actions)
-    costs = policy_cost(logits, kind)
-    alive = trajectory.alive[:-1]
-    discounts = tf.constant([gamma**t for t in range(steps)], costs.dtype)[:, None]
-    expected = alive * costs + (1.0 - alive) * dead_cost
-    loss = tf.reduce_sum(tf.reduce_mean(discounts * expected, 1)) / steps
-    return loss, {"policy_cost": tf.reduce_mean(costs), "alive": tf.reduce_mean(alive[-1])}
+    to_go, rows = beyond, []
+    steps = costs.shape[0]
+    for t in reversed(range(steps)):
+        dead = dead_cost
+        if beyond is None:
+            dead = dead_cost * (1.0 - gamma ** (steps - 1 - t))
+            to_go = tf.zeros_like(costs[0]) if to_go is None else to_go
+        after = survival[t] * to_go + (1.0 - survival[t]) * dead
+        to_go = (1.0 - gamma) * costs[t] + gamma * after
+        rows.append(to_go)
+    return tf.stack(rows[::-1])
 
 
 def cloning_loss(policy, states, actions):

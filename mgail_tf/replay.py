@@ -45,9 +45,16 @@ class ReplayBuffer:
         self._head = (self._head + count) % capacity
         self._size = min(self._size + count, capacity)
 
-    def sample(self, rng: np.random.Generator, shape: Sequence[int]) -> Transitions:
-        """Draw steps uniformly; `shape` leads every field: [*shape, S] and so on."""
-        slots = rng.integers(self._size, size=tuple(shape))
+    def sample(
+        self, rng: np.random.Generator, shape: Sequence[int], recent: int = 0
+    ) -> Transitions:
+        """Draw steps uniformly; `shape` leads every field: [*shape, S] and so on.
+
+        Args:
+            recent: draw from the last so many steps only; 0 draws from all.
+        """
+        count = min(self._size, recent or self._size)
+        slots = (self._head - 1 - rng.integers(count, size=tuple(shape))) % len(self._states)
         normalise = self._normaliser
         return Transitions(
             normalise(self._states[slots]),

@@ -81,4 +81,4 @@ class Trajectory(NamedTuple):
 
     states: Any  # [T+1, B, S]
     actions: Any  # [T, B, A]
-    alive: Any  # [T+1, B] probability that the episode has not ended before this state
+    survival: Any  # [T, B] probability that the step does not end the task

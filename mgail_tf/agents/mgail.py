@@ -15,11 +15,12 @@ from mgail_tf.imagination import burn_in, imagine, replay_rollout
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import FORWARD_MODELS
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, to_numpy
+from mgail_tf.networks.value import Value
 from mgail_tf.normaliser import Normaliser, fit
-from mgail_tf.objectives import discriminator_loss, forward_model_loss, trajectory_cost
+from mgail_tf.objectives import costs_to_go, discriminator_loss, forward_model_loss, policy_cost
 from mgail_tf.replay import ReplayBuffer
 from mgail_tf.rollout import Collector
-from mgail_tf.types import Sequences, Spec
+from mgail_tf.types import Sequences, Spec, Trajectory
 
 
 class MGAIL:
@@ -42,6 +43,8 @@ class MGAIL:
         self.discriminator = Discriminator(spec, config.discriminator_hidden, "relu", seed + 100)
         model = FORWARD_MODELS[config.model]
         self.model = model(spec, config.model_units, config.state_clip, seed + 200)
+        self.value = Value(spec.state_size, config.value_hidden, "relu", seed + 300)
+        self._target = Value(spec.state_size, config.value_hidden, "relu", seed + 300)
         self._rng = np.random.default_rng([seed, 2])
         self._optimisers = {
             name: keras.optimizers.Adam(rate, global_clipnorm=clip)
@@ -49,6 +52,7 @@ class MGAIL:
                 ("model", config.model_learning_rate, 10.0),
                 ("discriminator", config.discriminator_learning_rate, 10.0),
                 ("policy", config.policy_learning_rate, config.gradient_clip),
+                ("value", config.value_learning_rate, 10.0),
             )
         }
         for name, optimiser in self._optimisers.items():
@@ -63,7 +67,7 @@ class MGAIL:
     # -- one iteration -------------------------------------------------------------------------
 
     def _step(self, name: str, loss_of) -> dict[str, Any]:
-        """Descend one network's loss by its optimiser; return its metrics."""
+        """Descend one network's loss by its optimiser; return what `loss_of` returns beside it."""
         variables = getattr(self, name).trainable_variables
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([v.value for v in variables])
@@ -72,49 +76,63 @@ class MGAIL:
         self._optimisers[name].apply(gradients, variables)
         return {**metrics, f"{name}_gradient": tf.linalg.global_norm(gradients)}
 
-    def _policy_loss(self, starts: Sequences, noise):
-        """Roll T steps out of recorded states and return their discounted cost, J of Eq. 12-13."""
-        config = self.config
-        warm = config.burn_in
-        hidden = burn_in(
-            self.model, starts.states[:warm], starts.actions[:warm], starts.mask[:warm]
-        )
+    def _rollout(self, starts: Sequences, noise) -> Trajectory:
+        """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
+        config, warm = self.config, self.config.burn_in
+        states, actions, _, mask = starts
+        hidden = burn_in(self.model, states[:warm], actions[:warm], mask[:warm])
         if config.rollout == "imagine":
-            trajectory = imagine(
+            return imagine(
                 self.policy,
                 self.model,
-                starts.states[warm],
+                states[warm],
                 hidden,
                 noise,
                 config.unroll,
                 config.model_end,
             )
-        else:
-            trajectory = replay_rollout(
-                self.policy,
-                self.model,
-                starts.states[warm:],
-                starts.actions[warm:],
-                noise,
-                hidden,
-                config.unroll,
-            )
-        return trajectory_cost(
-            self.discriminator, trajectory, config.gamma, config.cost, config.dead_cost
+        return replay_rollout(
+            self.policy, self.model, states[warm:], actions[warm:], noise, hidden, config.unroll
         )
 
-    def _iteration(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Lines 7 to 14 of Algorithm 1: forward model, discriminator, policy."""
-        penalty = self.config.gradient_penalty
-        agent, expert, mix = batch["agent"], batch["expert"], batch["mix"]
-        return {
-            **self._step("model", lambda: forward_model_loss(self.model, batch["sequences"])),
-            **self._step(
-                "discriminator",
-                lambda: discriminator_loss(self.discriminator, agent, expert, mix, penalty),
-            ),
-            **self._step("policy", lambda: self._policy_loss(batch["starts"], batch["noise"])),
+    def _policy_loss(self, starts: Sequences, noise):
+        """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step."""
+        config = self.config
+        states, actions, survival = self._rollout(starts, noise)
+        costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
+        beyond = self._target(states[-1]) if config.horizon_value else None
+        to_go = costs_to_go(costs, survival, beyond, config.gamma, config.dead_cost)
+        loss = tf.reduce_mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
+        return loss, {
+            "policy_cost": tf.reduce_mean(costs),
+            "alive": tf.reduce_mean(tf.reduce_prod(survival, 0)),
+            "states": tf.stop_gradient(states[:-1]),
+            "to_go": tf.stop_gradient(to_go),
         }
+
+    def _value_loss(self, states, to_go):
+        """Return the squared error of the value on every imagined state (n-step targets)."""
+        loss = tf.reduce_mean(tf.square(self.value(states) - to_go))
+        return loss, {"value_loss": loss, "value": tf.reduce_mean(to_go)}
+
+    def _iteration(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Lines 7 to 14 of Algorithm 1: forward model, discriminator, policy; then the value."""
+        config = self.config
+        agent, expert, mix = batch["agent"], batch["expert"], batch["mix"]
+        metrics = self._step("model", lambda: forward_model_loss(self.model, batch["sequences"]))
+        metrics |= self._step(
+            "discriminator",
+            lambda: discriminator_loss(
+                self.discriminator, agent, expert, mix, config.gradient_penalty
+            ),
+        )
+        metrics |= self._step("policy", lambda: self._policy_loss(batch["starts"], batch["noise"]))
+        states, to_go = metrics.pop("states"), metrics.pop("to_go")
+        if config.horizon_value:
+            metrics |= self._step("value", lambda: self._value_loss(states, to_go))
+            for old, new in zip(self._target.variables, self.value.variables, strict=True):
+                old.assign_add(config.value_target_rate * (new - old))
+        return metrics
 
     def _iterations(self, batches: dict[str, Any]) -> dict[str, Any]:
         """Run `block` iterations in one graph; batches have a leading axis of `block`."""
@@ -130,6 +148,7 @@ class MGAIL:
             "model_error end_loss model_gradient discriminator_loss discriminator_accuracy "
             "discriminator_gradient policy_cost alive policy_gradient"
         )
+        names += " value_loss value value_gradient" if self.config.horizon_value else ""
         return {name: tf.zeros([]) for name in names.split()}
 
     # -- blocks --------------------------------------------------------------------------------
@@ -138,7 +157,7 @@ class MGAIL:
         """Draw everything random of a block in NumPy, where it is cheap and resumable."""
         config, rng, expert = self.config, self._rng, self._expert
         count, size = config.block, config.discriminator_batch
-        agent = buffer.sample(rng, (count, size))
+        agent = buffer.sample(rng, (count, size), config.discriminator_recent)
         rows = rng.integers(len(expert.states), size=(count, size))
         replay = config.rollout == "replay"
         length = config.burn_in + (config.horizon if replay else 1)
