@@ -44,9 +44,11 @@ def define(**wanted: Any) -> flags.FlagValues:
         "variant": (flags.DEFINE_string, "Name of the settings, for the results table."),
         "results": (flags.DEFINE_string, "CSV to append the result rows to; default: in --out."),
     }
+    least = {"seed": 0, "threads": 1, "episodes": 1, "num_trajectories": 1, "subsample": 1}
     for name, default in wanted.items():
         definer, text = shared[name]
-        definer(name, default, text, flag_values=values)
+        bounds = {"lower_bound": least[name]} if name in least else {}
+        definer(name, default, text, flag_values=values, **bounds)
     return values
 
 
@@ -92,8 +94,6 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
 
 def _set_threads(count: int) -> None:
     """Pin TensorFlow to `count` threads; a runtime that is already started is left as it is."""
-    if count < 1:
-        raise BadInput(f"--threads: found {count}, expected at least 1")
     import tensorflow as tf
 
     if tf.config.threading.get_intra_op_parallelism_threads() != count:

@@ -11,7 +11,7 @@ from absl import flags
 from launch import cli
 
 FLAGS = cli.define(task="hopper", seed=0, smoke=False)
-flags.DEFINE_integer("trajectories", 25, "Whole episodes to roll out.", flag_values=FLAGS)
+flags.DEFINE_integer("trajectories", 25, "Whole episodes.", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_boolean("deterministic", False, "Take the mode, not a sample.", flag_values=FLAGS)
 flags.DEFINE_string("policy", None, "A policy.npz; default: the expert's.", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "The npz to write. Default: TASK.npz", flag_values=FLAGS)
@@ -30,8 +30,6 @@ def job() -> None:
         raise BadInput(f"--out={out}: found suffix {out.suffix!r}, expected .npz")
     if out.exists():
         raise BadInput(f"{out}: exists; choose another --out or remove it")
-    if get["trajectories"] < 1:
-        raise BadInput(f"--trajectories: found {get['trajectories']}, expected at least 1")
     spec = envs.make(get["task"], 0).spec
     policy = (
         actor.load(Path(get["policy"]), spec) if get["policy"] else experts.load(get["task"], spec)

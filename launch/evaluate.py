@@ -26,8 +26,6 @@ def job() -> None:
     get = cli.read(FLAGS)
     if get["policy"] and get["saved_model"]:
         raise BadInput("--policy and --saved_model: found both, expected one")
-    if get["episodes"] < 1:
-        raise BadInput(f"--episodes: found {get['episodes']}, expected at least 1")
     spec = envs.make(get["task"], 0).spec
     policy: actor.Actor
     if get["saved_model"]:

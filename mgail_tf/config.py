@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -16,7 +17,9 @@ class TRPO:
     batch_steps: int = 2048  # RL Zoo's tuned TRPO
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "tanh"  # Ho & Ermon 2016
-    initial_log_std: float = 0.0
+    output: str = "tanh"  # keeps the Gaussian's mean in range; "linear" in Ho & Ermon 2016
+    initial_log_std: float = -0.5
+    min_log_std: float = -2.0  # keeps the sampled policy from growing brittle; found
     gamma: float = 0.99
     lam: float = 0.95
     max_kl: float = 0.04  # RL Zoo's tuned TRPO; 0.01 in the paper needs larger batches
@@ -92,7 +95,56 @@ class MGAIL:
     discriminator_batch: int = 128  # of each kind
     discriminator_recent: int = 0  # agent pairs from the last so many steps; 0: the whole buffer
     gradient_penalty: float = 1.0  # found; 0 in the paper
+    gradient_slope: float = 1.0  # slope of the logit up to which there is none
     jit_compile: bool = True
+
+
+_CHOICES = {
+    "activation": ("relu", "tanh"),
+    "output": ("linear", "tanh"),
+    "rollout": ("imagine", "replay"),
+    "cost": ("log_d", "neg_log_expert", "logit"),
+    "model": ("hadamard_gru", "vanilla"),
+}
+_FRACTIONS = ("gamma", "train_fraction", "value_target_rate")  # 0 < x < 1
+_MAY_BE_0 = (
+    "averaging",
+    "burn_in",
+    "cg_damping",
+    "dead_cost",
+    "discriminator_recent",
+    "gradient_penalty",
+    "gradient_slope",
+    "lam",
+    "weight_decay",
+)
+_ANY = ("log_std", "initial_log_std", "min_log_std")
+
+
+def check(config: Any) -> Any:
+    """Return the settings if every value is possible.
+
+    Raises:
+        BadInput: one is not; the line says which and what is expected.
+    """
+    for key, value in dataclasses.asdict(config).items():
+        expected = ""
+        if key in _CHOICES:
+            expected = "" if value in _CHOICES[key] else f"one of {', '.join(_CHOICES[key])}"
+        elif key in _FRACTIONS:
+            expected = "" if 0 < value < 1 else "more than 0 and less than 1"
+        elif isinstance(value, tuple):
+            possible = all(type(x) is int and x > 0 for x in value)
+            expected = "" if possible else "positive whole numbers"
+        elif isinstance(value, bool) or key in _ANY:
+            continue
+        elif key in _MAY_BE_0:
+            expected = "" if 0 <= value < math.inf else "0 or more"
+        elif not 0 < value < math.inf:
+            expected = "more than 0"
+        if expected:
+            raise BadInput(f"--set {key}={value}: found {value}, expected {expected}")
+    return config
 
 
 class Task(NamedTuple):
@@ -157,4 +209,4 @@ def override(config: Any, assignments: Sequence[str]) -> Any:
         if key not in known:
             raise BadInput(f"--set {assignment}: unknown key {key!r}; known: {', '.join(known)}")
         changes[key] = _parsed(key, text, getattr(config, key))
-    return dataclasses.replace(config, **changes)
+    return check(dataclasses.replace(config, **changes))

@@ -22,14 +22,16 @@ def policy_cost(logits, kind: str):
     raise ValueError(f"unknown cost {kind!r}")
 
 
-def discriminator_loss(discriminator, agent, expert, mix, penalty: float):
+def discriminator_loss(discriminator, agent, expert, mix, penalty: float, slope: float):
     """Return (loss, metrics) of telling agent pairs (label 1) from expert pairs (label 0), Eq. 3.
 
     Args:
         agent, expert: (states [B, S], actions [B, A]).
         mix: [B, 1] uniform numbers that place the points where the gradient is penalised.
-        penalty: weight of (|d logit / d(s, a)| - 1)^2 on points between the two (Gulrajani et
-            al. 2017); 0 is the paper's.
+        penalty: weight of max(0, |d logit / d(s, a)| - slope)^2 on points between the two; 0 is
+            the paper's. One-sided (Gulrajani et al. 2017 discuss it), so that the discriminator
+            can be flat where the two are alike: a two-sided one keeps pushing there.
+        slope: the steepest that goes unpunished, logits per standardised unit.
     """
     agent_logits, expert_logits = discriminator(*agent), discriminator(*expert)
     loss = tf.reduce_mean(tf.nn.softplus(-agent_logits)) + tf.reduce_mean(
@@ -47,7 +49,7 @@ def discriminator_loss(discriminator, agent, expert, mix, penalty: float):
             logits = discriminator(states, actions)
         slopes = tf.concat(tape.gradient(logits, [states, actions]), -1)
         norm = tf.sqrt(tf.reduce_sum(tf.square(slopes), -1) + 1e-12)
-        loss += penalty * tf.reduce_mean(tf.square(norm - 1.0))
+        loss += penalty * tf.reduce_mean(tf.square(tf.maximum(norm - slope, 0.0)))
     return loss, metrics
 
 

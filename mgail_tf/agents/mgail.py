@@ -123,7 +123,12 @@ class MGAIL:
         metrics |= self._step(
             "discriminator",
             lambda: discriminator_loss(
-                self.discriminator, agent, expert, mix, config.gradient_penalty
+                self.discriminator,
+                agent,
+                expert,
+                mix,
+                config.gradient_penalty,
+                config.gradient_slope,
             ),
         )
         metrics |= self._step("policy", lambda: self._policy_loss(batch["starts"], batch["noise"]))
@@ -203,7 +208,7 @@ def train(
         min(config.buffer_capacity, config.env_steps), env.spec, learner.normaliser
     )
     collector = Collector(env, np.random.default_rng([seed, 1]))
-    steps = config.prefill_steps
+    steps = min(config.prefill_steps, config.env_steps)
     per_block = max(1, round(config.block / config.updates_per_step))
     while True:
         for episode in collector.collect(learner.actor(), steps):

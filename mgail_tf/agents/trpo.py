@@ -27,7 +27,13 @@ class TRPO:
             self.policy = CategoricalPolicy(spec, config.hidden, config.activation, seed, 1.0)
         else:
             self.policy = GaussianPolicy(
-                spec, config.hidden, config.activation, seed, config.initial_log_std, True, "linear"
+                spec,
+                config.hidden,
+                config.activation,
+                seed,
+                config.initial_log_std,
+                learn_std=True,
+                output=config.output,
             )
         self.value = Value(spec.state_size, config.hidden, config.activation, seed + 100)
         self._fit = ValueFit(self.value, config.value_learning_rate)
@@ -76,6 +82,8 @@ class TRPO:
         states, samples, advantages, targets = self._advantages(episodes, scale)
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         metrics = self._region.step(states, samples, advantages, np.float32(max_kl))
+        if not self.policy.discrete:
+            self.policy.log_std.assign(np.maximum(self.policy.log_std, config.min_log_std))
         loss = self._fit.fit(states, targets, config.value_epochs, config.value_batch, self._rng)
         self._states.add(np.concatenate([e.states[:-1] for e in episodes]))
         return {**{k: float(v) for k, v in metrics.items()}, "value_loss": loss}

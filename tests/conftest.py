@@ -1,0 +1,47 @@
+"""Shared fixtures: the toys are registered, and float64 networks on demand."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+
+from mgail_tf import envs
+from mgail_tf.types import Spec
+from tests import toys
+
+toys.register()
+
+
+@pytest.fixture
+def float64():
+    """Build networks in double precision, for gradients compared to 1e-10."""
+    for name in ("float64", "float32"):
+        keras.config.set_floatx(name)
+        keras.config.set_dtype_policy(name)  # Keras keeps the first one it was asked for
+        if name == "float64":
+            yield
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def continuous() -> Spec:
+    ones = np.ones(2, np.float32)
+    return Spec("Some-v0", 3, 2, False, -2 * ones, 2 * ones, 100)
+
+
+@pytest.fixture
+def discrete() -> Spec:
+    ones = np.ones(3, np.float32)
+    return Spec("Some-v0", 4, 3, True, -ones, ones, 100)
+
+
+@pytest.fixture
+def linear() -> Spec:
+    return envs.make("ToyLinear-v0", 0).spec

@@ -1,0 +1,107 @@
+"""Whole training runs on environments small enough that imitation is a number."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mgail_tf import config, envs
+from mgail_tf.agents import bc, mgail, trpo
+from mgail_tf.demos import Demonstrations
+from mgail_tf.rollout import Collector
+from mgail_tf.types import BadInput
+from tests import toys
+
+TINY = config.MGAIL(
+    env_steps=3000,
+    prefill_steps=300,
+    updates_per_step=0.5,
+    horizon=5,
+    unroll=True,
+    policy_hidden=(32,),
+    policy_learning_rate=1e-3,
+    log_std=-1.6,
+    model_units=32,
+    model_length=2,
+    burn_in=1,
+    discriminator_hidden=(32,),
+    discriminator_learning_rate=1e-3,
+    discriminator_batch=64,
+    value_hidden=(32,),
+    jit_compile=False,
+)
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    """Fifty pairs of five linear expert episodes."""
+    env = envs.make("ToyLinear-v0", 0)
+    collector = Collector(env, np.random.default_rng(0))
+    episodes = tuple(collector.run_episode(toys.LinearExpert(), True) for _ in range(5))
+    return Demonstrations("ToyLinear-v0", episodes, "").subsample(1, 0, env.spec)
+
+
+def action_error(actor) -> float:
+    """Root mean square distance to the linear expert's actions, on its own start states."""
+    states = np.random.default_rng(1).uniform(-1, 1, (500, 2)).astype(np.float32)
+    taken = 2.0 * np.clip(actor.head(states), -1, 1)
+    return float(np.sqrt(np.mean((taken - toys.expert_action(states)) ** 2)))
+
+
+def last(iterator):
+    for item in iterator:
+        pass
+    return item
+
+
+@pytest.mark.parametrize("changes", [{}, {"horizon_value": True}, {"rollout": "replay"}])
+def test_mgail_imitates_the_linear_expert(pairs, changes):
+    settings = dataclasses.replace(TINY, **changes)
+    before = action_error(
+        mgail.MGAIL(envs.make("ToyLinear-v0", 0).spec, settings, pairs, 0).actor()
+    )
+    steps, learner, metrics = last(mgail.train("ToyLinear-v0", pairs, settings, 0))
+    assert steps == settings.env_steps
+    assert before > 0.5  # expert actions have a root mean square of about 0.6
+    assert action_error(learner.actor()) < 0.2
+    assert metrics["model_error"] < 0.5  # the noise alone is about 0.1
+
+
+def test_cloning_imitates_the_linear_expert(pairs):
+    learner = bc.BC(envs.make("ToyLinear-v0", 0).spec, config.BC(learning_rate=3e-3), pairs, 0)
+    assert len(learner._train[0]) == 35 and len(learner._held_out[0]) == 15
+    losses = [metrics["held_out_loss"] for _, metrics in learner.train()]
+    assert action_error(learner.actor()) < 0.2
+    assert float(learner.epoch.__self__._held_out[0].shape[0]) == 15
+    assert len(losses) < 2000 or min(losses) == losses[-1]
+
+
+def test_trpo_improves_on_the_linear_task():
+    settings = config.TRPO(env_steps=12_000, batch_steps=1000, hidden=(16,), value_epochs=5)
+    rows = [metrics for _, _, metrics in trpo.train("ToyLinear-v0", settings, 0)]
+    returns = [metrics["return"] for metrics in rows]
+    assert np.mean(returns[-2:]) > 0.5 * np.mean(returns[:2])  # returns are negative
+    assert all(metrics["kl"] <= settings.max_kl * 1.0001 for metrics in rows)
+
+
+def test_environment_that_ends_at_once_with_one_action_trains():
+    env = envs.make("ToyAtOnce-v0", 0)
+    collector = Collector(env, np.random.default_rng(0))
+
+    class Only:
+        def act(self, state, rng):
+            return np.ones(1, np.float32)
+
+    episodes = (collector.run_episode(Only(), False),)
+    pairs = Demonstrations("ToyAtOnce-v0", episodes, "").subsample(10, 0, env.spec)
+    settings = dataclasses.replace(TINY, env_steps=120, prefill_steps=60, block=5)
+    steps, learner, metrics = last(mgail.train("ToyAtOnce-v0", pairs, settings, 0))
+    assert steps == 120 and metrics["length"] == 1
+    assert all(np.isfinite(w).all() for w in learner.actor().weights)
+    cloned = bc.BC(env.spec, config.BC(max_epochs=2), pairs, 0)
+    assert [epoch for epoch, _ in cloned.train()] == [1, 2]
+
+
+def test_environment_that_returns_nan_is_refused(pairs):
+    with pytest.raises(BadInput, match="ToyBlind-v0.*not finite"):
+        last(mgail.train("ToyBlind-v0", pairs, TINY, 0))

@@ -1,0 +1,143 @@
+"""The differentiable rollout: its gradient is Eq. 12-13, and matches finite differences."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mgail_tf.imagination import burn_in, imagine, replay_rollout
+from mgail_tf.networks.discriminator import Discriminator
+from mgail_tf.networks.forward_model import HadamardGRU, Vanilla
+from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
+from mgail_tf.objectives import costs_to_go, policy_cost
+
+GAMMA, T, BATCH = 0.9, 5, 2
+
+
+def _networks(spec, model=Vanilla):
+    if spec.discrete:
+        policy = CategoricalPolicy(spec, [6], "tanh", 0, 0.7)
+        policy.logits.dense[-1].kernel.assign(20 * policy.logits.dense[-1].kernel)
+    else:
+        policy = GaussianPolicy(spec, [6], "tanh", 0, -1.0, learn_std=True)
+        policy.mean.dense[-1].kernel.assign(20 * policy.mean.dense[-1].kernel)
+    return policy, model(spec, 5, 5.0, 1), Discriminator(spec, [7], "tanh", 2)
+
+
+def _cost(policy, model, discriminator, start, noise, unroll=True):
+    hidden = tf.zeros([BATCH, model.hidden_size], start.dtype)
+    trajectory = imagine(policy, model, start, hidden, noise, unroll, with_end=False)
+    costs = policy_cost(discriminator(trajectory.states[:-1], trajectory.actions), "log_d")
+    to_go = costs_to_go(costs, trajectory.survival, None, GAMMA, 0.0)
+    return tf.reduce_sum(to_go[0]) / (1 - GAMMA), trajectory
+
+
+def _recursion(policy, model, discriminator, trajectory, noise):
+    """J_s and J_theta of Eq. 12-13, backwards from t = T, every Jacobian taken on its own."""
+    variables = policy.trainable_variables
+    j_s = np.zeros([BATCH, trajectory.states.shape[-1]])
+    j_theta = [np.zeros(v.shape) for v in variables]
+    hidden = tf.zeros([BATCH, model.hidden_size], tf.float64)
+    for t in reversed(range(T)):
+        s, a = tf.constant(trajectory.states[t]), tf.constant(trajectory.actions[t])
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch([s, a])
+            cost = policy_cost(discriminator(s, a), "log_d")
+            ahead = model(s, a, hidden).next_states
+            drawn = policy.sample(s, noise[t])
+        d_s, d_a = tape.gradient(cost, s).numpy(), tape.gradient(cost, a).numpy()
+        f_s, f_a = tape.batch_jacobian(ahead, s).numpy(), tape.batch_jacobian(ahead, a).numpy()
+        pi_s = tape.batch_jacobian(drawn, s).numpy()
+        pi_theta = [j.numpy() for j in tape.jacobian(drawn, [v.value for v in variables])]
+        through_a = d_a + GAMMA * np.einsum("bs,bsa->ba", j_s, f_a)  # Da + gamma J'_s f_a
+        j_theta = [
+            np.einsum("ba,ba...->...", through_a, p) + GAMMA * j  # Eq. 13
+            for p, j in zip(pi_theta, j_theta, strict=True)
+        ]
+        j_s = (  # Eq. 12
+            d_s
+            + np.einsum("ba,bas->bs", d_a, pi_s)
+            + GAMMA * np.einsum("bk,bks->bs", j_s, f_s + np.einsum("bka,bas->bks", f_a, pi_s))
+        )
+    return j_s, j_theta
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+@pytest.mark.parametrize("unroll", [True, False])
+def test_tape_gradient_is_the_recursion_of_equations_12_and_13(float64, request, rng, kind, unroll):
+    spec = request.getfixturevalue(kind)
+    networks = _networks(spec)
+    start = tf.constant(rng.normal(size=(BATCH, spec.state_size)) * 0.3)
+    noise = tf.constant(rng.normal(size=(T, BATCH, spec.action_size)) * 0.3)
+    variables = networks[0].trainable_variables
+    with tf.GradientTape() as tape:
+        tape.watch(start)
+        cost, trajectory = _cost(*networks, start, noise, unroll)
+    *by_tape, by_tape_s = tape.gradient(cost, [*(v.value for v in variables), start])
+    if not spec.discrete:
+        assert np.abs(trajectory.actions).max() < 1  # else the clipping would be part of pi
+    j_s, j_theta = _recursion(*networks, trajectory, noise)
+    np.testing.assert_allclose(by_tape_s, j_s, rtol=0, atol=1e-10)
+    for tape_gradient, recursion in zip(by_tape, j_theta, strict=True):
+        assert np.abs(recursion).max() > 1e-6
+        np.testing.assert_allclose(tape_gradient, recursion, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("model", [Vanilla, HadamardGRU])
+def test_gradient_equals_finite_differences_with_fixed_noise(float64, continuous, rng, model):
+    networks = _networks(continuous, model)
+    start = tf.constant(rng.normal(size=(BATCH, 3)) * 0.3)
+    noise = tf.constant(rng.normal(size=(T, BATCH, 2)) * 0.3)
+    kernel = networks[0].mean.dense[0].kernel
+    with tf.GradientTape() as tape:
+        cost, _ = _cost(*networks, start, noise)
+    gradient = tape.gradient(cost, kernel.value).numpy()
+    value = kernel.numpy()
+    for index in [(0, 0), (1, 3), (2, 5)]:
+        step = np.zeros_like(value)
+        step[index] = 1e-5
+        kernel.assign(value + step)
+        above, _ = _cost(*networks, start, noise)
+        kernel.assign(value - step)
+        below, _ = _cost(*networks, start, noise)
+        kernel.assign(value)
+        np.testing.assert_allclose(gradient[index], (above - below) / 2e-5, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "discrete"])
+def test_replay_rollout_has_recorded_values_and_a_gradient(float64, request, rng, kind):
+    spec = request.getfixturevalue(kind)
+    policy, model, discriminator = _networks(spec, HadamardGRU)
+    states = tf.constant(rng.normal(size=(T + 1, BATCH, spec.state_size)))
+    actions = rng.uniform(-1, 1, (T, BATCH, spec.action_size))
+    if spec.discrete:
+        actions = np.eye(spec.action_size)[actions.argmax(-1)]
+    fresh = tf.constant(policy.draw_noise(rng, actions.shape).astype(np.float64))
+    hidden = tf.zeros([BATCH, model.hidden_size], tf.float64)
+    with tf.GradientTape() as tape:
+        trajectory = replay_rollout(policy, model, states, actions, fresh, hidden, True)
+        cost = tf.reduce_sum(discriminator(trajectory.states[:-1], trajectory.actions))
+    np.testing.assert_allclose(trajectory.states, states, atol=1e-12)
+    np.testing.assert_allclose(trajectory.actions, actions, atol=1e-12)
+    last_cost_alone = tape.gradient(cost, [v.value for v in policy.trainable_variables])
+    assert all(g is not None and np.abs(g).max() > 0 for g in last_cost_alone)
+
+
+def test_hidden_state_is_carried_and_starts_over_at_padding(float64, continuous, rng):
+    _, model, _ = _networks(continuous, HadamardGRU)
+    states, actions = rng.normal(size=(3, 1, 3)), rng.normal(size=(3, 1, 2))
+    padded = burn_in(model, states, actions, tf.constant([[0.0], [1.0], [1.0]], tf.float64))
+    short = burn_in(model, states[1:], actions[1:], tf.ones([2, 1], tf.float64))
+    whole = burn_in(model, states, actions, tf.ones([3, 1], tf.float64))
+    np.testing.assert_allclose(padded, short, atol=1e-15)
+    assert np.abs(whole - short).max() > 1e-3
+
+
+def test_imagined_death_stops_the_cost(rng):
+    costs = rng.uniform(size=(3, 1))
+    survival = np.array([[1.0], [0.0], [1.0]])
+    by_hand = 0.1 * (costs[0] + 0.9 * costs[1] + 0.81 * 4.0)  # step 2 is dead: 4 instead
+    to_go = costs_to_go(tf.constant(costs), survival, None, 0.9, 4.0)
+    np.testing.assert_allclose(to_go[0], by_hand)
+    endless = costs_to_go(tf.constant(costs), survival, tf.constant([7.0], tf.float64), 0.9, 4.0)
+    np.testing.assert_allclose(endless[0], 0.1 * (costs[0] + 0.9 * costs[1]) + 0.81 * 4.0)
+    np.testing.assert_allclose(endless[2], 0.1 * costs[2] + 0.9 * 7.0)

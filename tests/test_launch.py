@@ -1,0 +1,225 @@
+"""Every script, as a user runs it: --smoke does the job, bad input ends in one line and code 2."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from launch import (
+    collect_demos,
+    evaluate,
+    export_policy,
+    quickstart,
+    train_bc,
+    train_expert,
+    train_mgail,
+)
+from mgail_tf import demos, envs, experts
+
+SCRIPTS = [
+    collect_demos,
+    evaluate,
+    export_policy,
+    quickstart,
+    train_bc,
+    train_expert,
+    train_mgail,
+]
+
+
+def run(script, *flags):
+    return script.main([script.__name__, *map(str, flags)])
+
+
+@pytest.fixture(scope="module")
+def cartpole_demos(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("demos") / "cartpole.npz"
+    spec = envs.make("cartpole", 0).spec
+    experts.collect(experts.load("cartpole", spec), "cartpole", 3, 0, True, path)
+    return path
+
+
+def rows_of(path: Path) -> list[dict]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("task", ["cartpole", "hopper"])
+def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monkeypatch, task):
+    monkeypatch.chdir(tmp_path)
+    assert run(quickstart, f"--task={task}", "--smoke") == 0
+    printed = capsys.readouterr().out
+    for algorithm in ("expert", "bc", "mgail"):
+        assert f"\n{algorithm} " in printed
+    folder = tmp_path / f"runs/imitate-{task}-seed0/mgail"
+    found = rows_of(folder / "results.csv")
+    assert [row["mode"] for row in found] == ["deterministic", "stochastic"]
+    assert found[0]["num_trajectories"] == ("1" if task == "cartpole" else "4")
+    assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "saved_model/saved_model.pb").exists()
+    assert json.loads((folder / "final.json").read_text())["rows"][0]["seed"] == 0
+
+
+def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_demos, capsys):
+    table = tmp_path / "runs.csv"
+    shared = ["--task=cartpole", f"--demos={cartpole_demos}", f"--results={table}", "--smoke"]
+    assert run(train_bc, *shared, f"--out={tmp_path / 'bc'}") == 0
+    model = ["--set", "model=vanilla", "--set", "rollout=replay", "--set", "horizon_value=False"]
+    assert run(train_mgail, *shared, f"--out={tmp_path / 'mgail'}", *model) == 0
+    assert [r["algorithm"] for r in rows_of(table)] == ["bc", "bc", "mgail", "mgail"]
+    config = json.loads((tmp_path / "mgail/config.json").read_text())["config"]
+    assert (config["model"], config["rollout"], config["horizon"]) == ("vanilla", "replay", 3)
+    policy = tmp_path / "mgail/policy.npz"
+    assert run(evaluate, "--task=cartpole", f"--policy={policy}", "--smoke") == 0
+    by_weights = capsys.readouterr().out.splitlines()[-2]
+    saved = tmp_path / "mgail/saved_model"
+    assert run(evaluate, "--task=cartpole", f"--saved_model={saved}", "--smoke") == 0
+    assert capsys.readouterr().out.splitlines()[-2] == by_weights
+
+
+def test_expert_is_trained_collected_and_exported(tmp_path, capsys):
+    out, npz, model = tmp_path / "expert", tmp_path / "demos.npz", tmp_path / "model"
+    assert run(train_expert, "--task=Pendulum-v1", "--smoke", f"--out={out}") == 0
+    assert len(rows_of(out / "progress.csv")) == 2
+    policy = f"--policy={out / 'policy.npz'}"
+    assert run(collect_demos, "--task=Pendulum-v1", policy, "--smoke", f"--out={npz}") == 0
+    first = npz.read_bytes()
+    npz.unlink()
+    assert run(collect_demos, "--task=Pendulum-v1", policy, "--smoke", f"--out={npz}") == 0
+    assert npz.read_bytes() == first
+    flags = ["--task=Pendulum-v1", policy, "--smoke", f"--out={model}"]
+    assert run(export_policy, *flags) == 0
+    metadata = json.loads((model / "metadata.json").read_text())
+    assert metadata["env_id"] == "Pendulum-v1" and "deterministic" in metadata["scores"]
+    before = (model / "metadata.json").read_bytes()
+    assert run(export_policy, *flags) == 2  # not overwritten
+    assert "not empty" in capsys.readouterr().err
+    assert (model / "metadata.json").read_bytes() == before
+
+
+def test_same_seed_same_progress_and_another_seed_another(tmp_path, cartpole_demos):
+    def progress(name, seed):
+        out = tmp_path / name
+        flags = ["--task=cartpole", f"--demos={cartpole_demos}", "--smoke", f"--seed={seed}"]
+        assert run(train_mgail, *flags, f"--out={out}") == 0
+        rows = rows_of(out / "progress.csv")
+        return [{k: v for k, v in row.items() if k != "wall_seconds"} for row in rows]
+
+    first = progress("a", 0)
+    assert progress("b", 0) == first
+    assert progress("c", 1) != first
+
+
+def _broken(tmp_path: Path, cartpole_demos: Path, kind: str) -> list[str]:
+    """Return train_mgail's flags with one thing wrong."""
+    task, path = "--task=cartpole", tmp_path / "broken.npz"
+    given = f"--demos={cartpole_demos}"
+    if kind == "truncated":
+        path.write_bytes(cartpole_demos.read_bytes()[:200])
+        return [task, f"--demos={path}"]
+    if kind == "nan":
+        arrays = dict(np.load(cartpole_demos))
+        arrays["states"][3, 1] = np.nan
+        np.savez(path, **arrays)
+        return [task, f"--demos={path}"]
+    return {
+        "missing file": [task, f"--demos={path}"],
+        "other environment": ["--task=acrobot", given],
+        "no such environment": ["--task=NoSuch-v7", given],
+        "dict states": ["--task=ToyDict-v0", given],
+        "image states": ["--task=ToyImage-v0", given],
+        "unknown key": [task, given, "--set", "horizont=3"],
+        "bad value": [task, given, "--set", "horizon=many"],
+        "no equals": [task, given, "--set", "horizon"],
+        "impossible value": [task, given, "--set", "gamma=1.5"],
+        "unknown choice": [task, given, "--set", "model=lstm"],
+        "too many trajectories": [task, given, "--num_trajectories=99"],
+        "no trajectory": [task, given, "--num_trajectories=0"],
+        "bad subsample": [task, given, "--subsample=0"],
+        "unknown flag": [task, given, "--sead=1"],
+        "bad flag value": [task, given, "--seed=one"],
+        "negative seed": [task, given, "--seed=-1"],
+        "stray argument": [task, given, "hopper"],
+        "no episodes": [task, given, "--episodes=0"],
+    }[kind]
+
+
+KINDS = [
+    "truncated",
+    "nan",
+    "missing file",
+    "other environment",
+    "no such environment",
+    "dict states",
+    "image states",
+    "unknown key",
+    "bad value",
+    "no equals",
+    "impossible value",
+    "unknown choice",
+    "too many trajectories",
+    "no trajectory",
+    "bad subsample",
+    "unknown flag",
+    "bad flag value",
+    "negative seed",
+    "stray argument",
+    "no episodes",
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bad_input_is_one_line_and_code_2(tmp_path, cartpole_demos, capsys, kind):
+    out = tmp_path / "out"
+    assert run(train_mgail, *_broken(tmp_path, cartpole_demos, kind), f"--out={out}") == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("error: "), lines
+    if kind == "unknown key":
+        assert "horizon" in lines[0].split("known:")[1]
+    assert not out.exists()
+
+
+def test_directory_of_another_run_is_refused_and_kept(tmp_path, cartpole_demos, capsys):
+    (tmp_path / "config.json").write_text("precious")
+    flags = ["--task=cartpole", f"--demos={cartpole_demos}", f"--out={tmp_path}", "--smoke"]
+    assert run(train_bc, *flags) == 2
+    assert "another run" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
+    assert (tmp_path / "config.json").read_text() == "precious"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_every_flag_has_help(script, capsys):
+    assert run(script, "--help") == 0
+    printed = capsys.readouterr().out
+    assert script.__doc__.splitlines()[0] in printed
+    for name in script.FLAGS:
+        assert f"--{name}" in printed or f"--[no]{name}" in printed
+        assert len(script.FLAGS[name].help) > 10
+
+
+def test_script_runs_by_its_path():
+    script = Path(collect_demos.__file__)
+    command = [sys.executable, str(script), "--task=NoSuch-v0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("error: NoSuch-v0")
+
+
+def test_committed_experts_fit_their_rows():
+    for task in ("cartpole", "hopper"):
+        rows = experts.rows(task)
+        assert {row["mode"] for row in rows} == {"deterministic", "stochastic"}
+        from mgail_tf.actor import sha256
+
+        assert {row["weights_sha256"] for row in rows} == {sha256(experts.weights_path(task))}
+
+
+def test_schema_is_what_collect_writes(cartpole_demos):
+    with np.load(cartpole_demos, allow_pickle=False) as data:
+        assert set(data.files) == {*demos._REQUIRED, "rewards"}
+        assert data["states"].dtype == np.float32
+        assert len(data["states"]) == len(data["actions"]) + len(data["lengths"])

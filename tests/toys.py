@@ -1,0 +1,87 @@
+"""A linear environment with a linear expert, and other small environments for tests."""
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete
+
+A = np.array([[1.0, 0.1], [0.0, 1.0]])
+B = np.array([[0.0], [0.3]])
+GAIN = np.array([[-0.6, -0.9]])  # expert: a = GAIN s, stabilises A + B GAIN
+
+
+class Linear(gymnasium.Env):
+    """s' = A s + B a + noise from a random start; reward -|s|^2; 50 steps."""
+
+    observation_space = Box(-np.inf, np.inf, (2,))
+    action_space = Box(-2.0, 2.0, (1,))
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self._state = self.np_random.uniform(-1.5, 1.5, 2)
+        return self._state.astype(np.float32), {}
+
+    def step(self, action):
+        noise = self.np_random.normal(0.0, 0.25, 2)
+        self._state = A @ self._state + B @ np.asarray(action, np.float64) + noise
+        reward = -float(self._state @ self._state)
+        return self._state.astype(np.float32), reward, False, False, {}
+
+
+class DictStates(Linear):
+    """An observation space that is refused."""
+
+    observation_space = Dict({"a": Box(-1.0, 1.0, (2,))})
+
+
+class ImageStates(Linear):
+    """Another one."""
+
+    observation_space = Box(0, 255, (8, 8, 3), np.uint8)
+
+
+class Blind(Linear):
+    """Returns NaN states after the first."""
+
+    def step(self, action):
+        return np.full(2, np.nan, np.float32), 0.0, False, False, {}
+
+
+class AtOnce(gymnasium.Env):
+    """One discrete action counted from 1; every episode ends at its first step."""
+
+    observation_space = Box(-1.0, 1.0, (3,))
+    action_space = Discrete(1, start=1)
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action):
+        assert action == 1
+        return np.ones(3, np.float32), 1.0, True, False, {}
+
+
+def register() -> None:
+    """Make the toys known to gymnasium, once."""
+    for name, toy, limit in (
+        ("ToyLinear-v0", Linear, 50),
+        ("ToyDict-v0", DictStates, 50),
+        ("ToyImage-v0", ImageStates, 50),
+        ("ToyBlind-v0", Blind, 50),
+        ("ToyAtOnce-v0", AtOnce, 50),
+    ):
+        if name not in gymnasium.registry:
+            gymnasium.register(name, toy, max_episode_steps=limit)
+
+
+def expert_action(states: np.ndarray) -> np.ndarray:
+    """Return the linear expert's actions [..., 1] in environment units."""
+    return np.clip(states @ GAIN.T, -2.0, 2.0)
+
+
+class LinearExpert:
+    """The linear expert as an actor, with Gaussian noise of 0.2 in [-1, 1] units."""
+
+    def act(self, state, rng):
+        noise = 0.0 if rng is None else 0.2 * rng.standard_normal(1)
+        return (expert_action(state) / 2.0 + noise).astype(np.float32)
