@@ -72,6 +72,8 @@ class MGAIL:
     decay: bool = False  # policy and discriminator learning rates fall linearly to a tenth
     # imagination
     rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015)
+    start_recent: int = 0  # start from the last so many steps; 0: the whole buffer
+    expert_starts: int = 0  # of a policy batch: how many start from demonstrated states
     horizon: int = 40  # T; 10 in the released code is too short at 0.008 s a step
     unroll: bool = False  # one copy of the graph a step; pays up to T = 10
     gamma: float = 0.99
@@ -113,9 +115,11 @@ _MAY_BE_0 = (
     "cg_damping",
     "dead_cost",
     "discriminator_recent",
+    "expert_starts",
     "gradient_penalty",
     "gradient_slope",
     "lam",
+    "start_recent",
     "weight_decay",
 )
 _ANY = ("log_std", "initial_log_std", "min_log_std")

@@ -45,6 +45,10 @@ class ReplayBuffer:
         self._head = (self._head + count) % capacity
         self._size = min(self._size + count, capacity)
 
+    def _drawn(self, rng: np.random.Generator, shape: Sequence[int], recent: int) -> np.ndarray:
+        count = min(self._size, recent or self._size)
+        return (self._head - 1 - rng.integers(count, size=tuple(shape))) % len(self._states)
+
     def sample(
         self, rng: np.random.Generator, shape: Sequence[int], recent: int = 0
     ) -> Transitions:
@@ -53,8 +57,7 @@ class ReplayBuffer:
         Args:
             recent: draw from the last so many steps only; 0 draws from all.
         """
-        count = min(self._size, recent or self._size)
-        slots = (self._head - 1 - rng.integers(count, size=tuple(shape))) % len(self._states)
+        slots = self._drawn(rng, shape, recent)
         normalise = self._normaliser
         return Transitions(
             normalise(self._states[slots]),
@@ -63,9 +66,11 @@ class ReplayBuffer:
         )
 
     def sample_sequences(
-        self, rng: np.random.Generator, blocks: int, batch: int, length: int
+        self, rng: np.random.Generator, blocks: int, batch: int, length: int, recent: int = 0
     ) -> Sequences:
         """Draw stretches of `length` steps whose LAST step is uniform over the buffer.
+
+        With `recent`, it is uniform over the last so many steps.
 
         states:   s-2  s-1  s0  s1    length = 3; the stretch ends with the drawn step s0 -> s1
         actions:  a-2  a-1  a0
@@ -74,7 +79,7 @@ class ReplayBuffer:
         Returns:
             Sequences with a leading axis of `blocks`: states [blocks, length+1, batch, S], ...
         """
-        last = rng.integers(self._size, size=(blocks, 1, batch))
+        last = self._drawn(rng, (blocks, 1, batch), recent)
         back = np.arange(length - 1, -1, -1)[None, :, None]
         slots = (last - back) % len(self._states)
         mask = (self._episode[slots] == self._episode[last]) & (

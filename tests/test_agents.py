@@ -1,6 +1,7 @@
 """Whole training runs on environments small enough that imitation is a number."""
 
 import dataclasses
+from collections import deque
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ TINY = config.MGAIL(
     env_steps=3000,
     prefill_steps=300,
     updates_per_step=0.5,
+    decay=True,
     horizon=5,
     unroll=True,
     policy_hidden=(32,),
-    policy_learning_rate=1e-3,
+    policy_learning_rate=3e-3,
     log_std=-1.6,
     model_units=32,
     model_length=2,
@@ -34,7 +36,7 @@ TINY = config.MGAIL(
 
 @pytest.fixture(scope="module")
 def pairs():
-    """Fifty pairs of five linear expert episodes."""
+    """All 250 pairs of five linear expert episodes."""
     env = envs.make("ToyLinear-v0", 0)
     collector = Collector(env, np.random.default_rng(0))
     episodes = tuple(collector.run_episode(toys.LinearExpert(), True) for _ in range(5))
@@ -49,12 +51,17 @@ def action_error(actor) -> float:
 
 
 def last(iterator):
-    for item in iterator:
-        pass
-    return item
+    return deque(iterator, maxlen=1)[0]
 
 
-@pytest.mark.parametrize("changes", [{}, {"horizon_value": True}, {"rollout": "replay"}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"horizon_value": False},
+        {"horizon_value": True, "gamma": 0.9},
+        {"horizon_value": False, "rollout": "replay", "start_recent": 100},
+    ],
+)
 def test_mgail_imitates_the_linear_expert(pairs, changes):
     settings = dataclasses.replace(TINY, **changes)
     before = action_error(
@@ -62,18 +69,17 @@ def test_mgail_imitates_the_linear_expert(pairs, changes):
     )
     steps, learner, metrics = last(mgail.train("ToyLinear-v0", pairs, settings, 0))
     assert steps == settings.env_steps
-    assert before > 0.5  # expert actions have a root mean square of about 0.6
-    assert action_error(learner.actor()) < 0.2
-    assert metrics["model_error"] < 0.5  # the noise alone is about 0.1
+    assert before > 0.6
+    assert action_error(learner.actor()) < 0.45  # cloning reaches 0.1, the mean action is 0.9
+    assert metrics["model_error"] < 0.5  # the noise alone is about 0.25
 
 
 def test_cloning_imitates_the_linear_expert(pairs):
     learner = bc.BC(envs.make("ToyLinear-v0", 0).spec, config.BC(learning_rate=3e-3), pairs, 0)
-    assert len(learner._train[0]) == 35 and len(learner._held_out[0]) == 15
+    assert len(learner._train[0]) == 175 and len(learner._held_out[0]) == 75
     losses = [metrics["held_out_loss"] for _, metrics in learner.train()]
     assert action_error(learner.actor()) < 0.2
-    assert float(learner.epoch.__self__._held_out[0].shape[0]) == 15
-    assert len(losses) < 2000 or min(losses) == losses[-1]
+    assert len(losses) == 1 + np.argmin(losses) + learner.config.patience  # stopped early
 
 
 def test_trpo_improves_on_the_linear_task():
@@ -103,5 +109,5 @@ def test_environment_that_ends_at_once_with_one_action_trains():
 
 
 def test_environment_that_returns_nan_is_refused(pairs):
-    with pytest.raises(BadInput, match="ToyBlind-v0.*not finite"):
+    with pytest.raises(BadInput, match=r"ToyBlind-v0.*not finite"):
         last(mgail.train("ToyBlind-v0", pairs, TINY, 0))

@@ -123,7 +123,7 @@ def test_jacobian_of_the_trained_discriminator_is_equation_9(trained):
     )
     for learned, exact in zip(found[1:], _equation_9(s, a)[1:], strict=True):
         assert np.abs(exact).max() > 0.3
-        assert np.abs(learned - exact).max() < 0.12
+        assert np.abs(learned - exact).max() < 0.15
         assert np.corrcoef(learned, exact)[0, 1] > 0.98
 
 

@@ -167,6 +167,14 @@ class MGAIL:
         replay = config.rollout == "replay"
         length = config.burn_in + (config.horizon if replay else 1)
         shape = (count, config.horizon, config.policy_batch, self.spec.action_size)
+        starts = buffer.sample_sequences(
+            rng, count, config.policy_batch, length, config.start_recent
+        )
+        if config.expert_starts and not replay:  # demonstrated states have no recorded past
+            columns = slice(0, config.expert_starts)
+            drawn = rng.integers(len(expert.states), size=(count, starts.mask[0, 0, columns].size))
+            starts.states[:, config.burn_in, columns] = expert.states[drawn]
+            starts.mask[:, : config.burn_in, columns] = 0.0
         return {
             "sequences": buffer.sample_sequences(
                 rng, count, config.model_batch, config.model_length
@@ -174,7 +182,7 @@ class MGAIL:
             "agent": (agent.states, agent.actions),
             "expert": (expert.states[rows], expert.actions[rows]),
             "mix": rng.random((count, size, 1), dtype=np.float32),
-            "starts": buffer.sample_sequences(rng, count, config.policy_batch, length),
+            "starts": starts,
             "noise": self.policy.draw_noise(rng, shape),
         }
 
