@@ -19,7 +19,9 @@ class TRPO:
     activation: str = "tanh"  # Ho & Ermon 2016
     output: str = "tanh"  # keeps the Gaussian's mean in range; "linear" in Ho & Ermon 2016
     initial_log_std: float = -0.5
-    min_log_std: float = -2.0  # keeps the sampled policy from growing brittle; found
+    final_log_std: float = -2.3  # a cap on log_std falls linearly to it: the expert that is
+    # demonstrated as sampled must not fall over by its own exploration noise; found
+    min_log_std: float = -3.0
     gamma: float = 0.99
     lam: float = 0.95
     max_kl: float = 0.04  # RL Zoo's tuned TRPO; 0.01 in the paper needs larger batches
@@ -68,7 +70,7 @@ class MGAIL:
     log_std: float = -1.9  # ln 0.15: exploration noise in [-1, 1] units; found
     learn_std: bool = False
     temperature: float = 1.0  # Gumbel-softmax tau
-    averaging: float = 0.0  # decay per iteration of the averaged policy that is evaluated; 0: off
+    averaging: float = 0.0  # decay per iteration of the averaged weights that are scored; 0: off
     decay: bool = False  # policy and discriminator learning rates fall linearly to a tenth
     # imagination
     rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015)
@@ -122,7 +124,7 @@ _MAY_BE_0 = (
     "start_recent",
     "weight_decay",
 )
-_ANY = ("log_std", "initial_log_std", "min_log_std")
+_ANY = ("log_std", "initial_log_std", "final_log_std", "min_log_std")
 
 
 def check(config: Any) -> Any:

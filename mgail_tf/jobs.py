@@ -120,7 +120,7 @@ def _train_mgail(job: Imitation, given: _Given, run: results.Run) -> tuple[int, 
             if steps >= due:
                 due += config.env_steps / 10
                 score = evaluate(
-                    job.task, learner.actor(), 5, EVALUATION_SEED + 1, "deterministic"
+                    job.task, learner.final_actor(), 5, EVALUATION_SEED + 1, "deterministic"
                 ).return_mean
             run.progress({"env_steps": steps, **metrics, "evaluation": score})
             bar.set_postfix(
@@ -130,7 +130,7 @@ def _train_mgail(job: Imitation, given: _Given, run: results.Run) -> tuple[int, 
                 refresh=False,
             )
             bar.update(steps - bar.n)
-    return steps, learner.actor()
+    return steps, learner.final_actor()
 
 
 def _write(

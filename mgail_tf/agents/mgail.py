@@ -57,12 +57,20 @@ class MGAIL:
         }
         for name, optimiser in self._optimisers.items():
             optimiser.build(getattr(self, name).trainable_variables)
-        self._average = [np.array(v) for v in self.policy.trainable_variables]
+        self._average = self.policy.get_weights()
         self._block = tf.function(self._iterations, jit_compile=config.jit_compile)
 
     def actor(self) -> NumpyPolicy:
         """Return the policy that acts, with the present weights."""
         return to_numpy(self.policy, self.normaliser)
+
+    def final_actor(self) -> NumpyPolicy:
+        """Return the policy that is scored: with the averaged weights, if they are averaged."""
+        present = self.policy.get_weights()
+        self.policy.set_weights(self._average)
+        averaged = self.actor()
+        self.policy.set_weights(present)
+        return averaged
 
     # -- one iteration -------------------------------------------------------------------------
 
@@ -203,7 +211,13 @@ class MGAIL:
                 fraction * config.discriminator_learning_rate
             )
         batches = tf.nest.map_structure(tf.constant, self._batches(buffer))
-        return {name: float(value) for name, value in self._block(batches).items()}
+        metrics = {name: float(value) for name, value in self._block(batches).items()}
+        kept = config.averaging**config.block
+        self._average = [
+            kept * old + (1.0 - kept) * new
+            for old, new in zip(self._average, self.policy.get_weights(), strict=True)
+        ]
+        return metrics
 
 
 def train(

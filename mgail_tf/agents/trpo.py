@@ -72,9 +72,14 @@ class TRPO:
             targets.astype(np.float32),
         )
 
-    def update(self, episodes: Sequence[Episode], max_kl: float) -> dict[str, float]:
-        """Take one natural step on a batch that `actor()` collected, then refit the value."""
+    def update(self, episodes: Sequence[Episode], left: float) -> dict[str, float]:
+        """Take one natural step on a batch that `actor()` collected, then refit the value.
+
+        Args:
+            left: fraction of the run that is left, for what is annealed.
+        """
         config = self.config
+        max_kl = config.max_kl * (0.1 + 0.9 * left if config.anneal_kl else 1.0)
         for episode in episodes:
             sums = discounted_sums(episode.rewards, config.gamma)
             self._returns.add(sums[:, None])
@@ -83,7 +88,8 @@ class TRPO:
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         metrics = self._region.step(states, samples, advantages, np.float32(max_kl))
         if not self.policy.discrete:
-            self.policy.log_std.assign(np.maximum(self.policy.log_std, config.min_log_std))
+            cap = config.final_log_std + left * (config.initial_log_std - config.final_log_std)
+            self.policy.log_std.assign(np.clip(self.policy.log_std, config.min_log_std, cap))
         loss = self._fit.fit(states, targets, config.value_epochs, config.value_batch, self._rng)
         self._states.add(np.concatenate([e.states[:-1] for e in episodes]))
         return {**{k: float(v) for k, v in metrics.items()}, "value_loss": loss}
@@ -99,8 +105,7 @@ def train(task: str, config: configs.TRPO, seed: int) -> Iterator[tuple[int, TRP
     learner._states.add(np.concatenate([e.states[:-1] for e in first]))
     while collector.env_steps < config.env_steps:
         left = 1.0 - collector.env_steps / config.env_steps
-        max_kl = config.max_kl * (0.1 + 0.9 * left if config.anneal_kl else 1.0)
         collector.finished.clear()
-        metrics = learner.update(collector.collect(learner.actor(), config.batch_steps), max_kl)
+        metrics = learner.update(collector.collect(learner.actor(), config.batch_steps), left)
         metrics["return"], metrics["length"] = np.mean(collector.finished or [(np.nan, np.nan)], 0)
         yield collector.env_steps, learner, metrics
