@@ -41,7 +41,10 @@ def define(**wanted: Any) -> flags.FlagValues:
         "demos": (flags.DEFINE_string, "Demonstrations (npz); default: from the committed expert."),
         "num_trajectories": (flags.DEFINE_integer, "Expert trajectories; default: the task's."),
         "subsample": (flags.DEFINE_integer, "Keep one pair in so many; default: the task's."),
-        "variant": (flags.DEFINE_string, "Name of the settings, for the results table."),
+        "variant": (
+            flags.DEFINE_string,
+            "Settings: default, paper or released; another name labels what --set gives.",
+        ),
         "results": (flags.DEFINE_string, "CSV to append the result rows to; default: in --out."),
     }
     least = {"seed": 0, "threads": 1, "episodes": 1, "num_trajectories": 1, "subsample": 1}
@@ -112,7 +115,8 @@ def read(values: flags.FlagValues) -> dict[str, Any]:
 def config(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> Any:
     """Return the settings: the task's, then --smoke's, then --set's."""
     get = read(values)
-    settings = override(for_task(algorithm, get["task"]), smoke if get["smoke"] else [])
+    settings = for_task(algorithm, get["task"], get.get("variant", "default"))
+    settings = override(settings, smoke if get["smoke"] else [])
     return override(settings, get["set"] or [])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from mgail_tf import actor, demos, envs, results
 from mgail_tf.actor import NumpyPolicy
-from mgail_tf.evaluation import evaluate_random, normalised
+from mgail_tf.evaluation import evaluate_random
 from mgail_tf.rollout import Collector
 from mgail_tf.types import BadInput, Spec
 
@@ -43,18 +43,12 @@ def load(task: str, spec: Spec) -> NumpyPolicy:
 
 
 def rows(task: str) -> list[dict[str, Any]]:
-    """Return a task's rows of experts.csv with an `algorithm` and a `normalised` score."""
+    """Return a task's rows of experts.csv, one a mode."""
     path = results.RESULTS / "experts.csv"
     if not path.exists():
         return []
     with path.open(newline="") as file:
-        found = [row for row in csv.DictReader(file) if row["task"] == task]
-    sampled = [float(row["return_mean"]) for row in found if row["mode"] == "stochastic"]
-    for row in found:
-        random, mean = float(row["random_return_mean"]), float(row["return_mean"])
-        row["algorithm"] = "expert"
-        row["normalised"] = str(normalised(mean, random, sampled[0]))
-    return found
+        return [row for row in csv.DictReader(file) if row["task"] == task]
 
 
 def reference(task: str, demonstrations: demos.Demonstrations, seed: int) -> Reference:

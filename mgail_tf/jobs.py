@@ -163,7 +163,12 @@ def _write(
         "versions": results.versions(),
     }
     rows = [
-        {**shared, **_rounded(score, normalised(score.return_mean, random, expert)), **origin}
+        {
+            **shared,
+            **_rounded(score),
+            "normalised": round(normalised(score.return_mean, random, expert), 4),
+            **origin,
+        }
         for score in scores
     ]
     metadata = {
@@ -182,14 +187,13 @@ def _write(
     return rows
 
 
-def _rounded(score: Score, scaled: float) -> dict[str, Any]:
+def _rounded(score: Score) -> dict[str, Any]:
     return {
         "mode": score.mode,
         "episodes": score.episodes,
         "return_mean": round(float(score.return_mean), 2),
         "return_std_over_episodes": round(float(score.return_std_over_episodes), 2),
         "length_mean": round(float(score.length_mean), 1),
-        "normalised": round(float(scaled), 4),
     }
 
 
@@ -233,19 +237,14 @@ def train_expert(job: ExpertTraining) -> list[dict[str, Any]]:
     levels = {f"{score.mode} expert": score.return_mean for score in scores}
     title = f"TRPO on {spec.env_id}"
     results.plot_curve(run.path / "progress.csv", run.path / "curve.png", title, levels)
-    command = " ".join(
-        [
-            f"python launch/train_expert.py --task={job.task} --seed={job.seed}",
-            *(f"--set {text}" for text in job.overrides),
-        ]
-    )
-    rows = []
-    for score in scores:
-        row = {
+    overrides = "".join(f" --set {text}" for text in job.overrides)
+    command = f"python launch/train_expert.py --task={job.task} --seed={job.seed}{overrides}"
+    rows = [
+        {
             "task": job.task,
             "env_id": spec.env_id,
             "env_steps": steps,
-            **_rounded(score, normalised(score.return_mean, random, scores[1].return_mean)),
+            **_rounded(score),
             "random_return_mean": round(random, 2),
             "wall_seconds": round(seconds, 1),
             "weights_sha256": actors.sha256(weights),
@@ -253,13 +252,12 @@ def train_expert(job: ExpertTraining) -> list[dict[str, Any]]:
             "versions": results.versions(),
             "seed": job.seed,
             "command": command,
+            "algorithm": "expert",
+            "normalised": round(normalised(score.return_mean, random, scores[1].return_mean), 4),
         }
-        del row["normalised"]
-        rows.append(row)
+        for score in scores
+    ]
+    for row in rows:
         results.append_row(job.results_path or run.path / "results.csv", row)
     run.finish({"rows": rows})
-    scaled = [normalised(s.return_mean, random, scores[1].return_mean) for s in scores]
-    return [
-        {**row, "algorithm": "trpo", "normalised": value}
-        for row, value in zip(rows, scaled, strict=True)
-    ]
+    return rows
