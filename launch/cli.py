@@ -122,7 +122,7 @@ def config(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> An
 
 def imitation(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> Any:
     """Return the job that an imitator's flags describe."""
-    from mgail_tf.jobs import Imitation
+    from mgail_tf.imitation import Imitation
 
     get = read(values)
     name = f"{algorithm}-{get['task']}-{get['variant']}-seed{get['seed']}"
@@ -159,7 +159,7 @@ IMITATION_FLAGS: dict[str, Any] = {
 
 def expert(values: flags.FlagValues, smoke: Sequence[str]) -> Any:
     """Return the job that train_expert's flags describe."""
-    from mgail_tf.jobs import ExpertTraining
+    from mgail_tf.expert_training import ExpertTraining
 
     get = read(values)
     return ExpertTraining(

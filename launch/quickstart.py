@@ -13,7 +13,7 @@ FLAGS = cli.define(task="hopper", seed=0, out=None, smoke=False, threads=1, set=
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import config, experts, jobs
+    from mgail_tf import config, experts, imitation
     from mgail_tf.types import BadInput
 
     get = cli.read(FLAGS)
@@ -25,8 +25,8 @@ def job() -> None:
     cloning = config.override(config.for_task("bc", task), train_bc.SMOKE if smoke else [])
     rows = experts.rows(task)
     for algorithm, chosen in (("bc", cloning), ("mgail", settings)):
-        rows += jobs.imitate(
-            jobs.Imitation(
+        rows += imitation.imitate(
+            imitation.Imitation(
                 algorithm, task, chosen, seed, out / algorithm, episodes=2 if smoke else 50
             )
         )

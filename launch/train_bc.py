@@ -13,9 +13,9 @@ SMOKE = ["max_epochs=3"]
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import jobs
+    from mgail_tf import imitation
 
-    cli.print_scores(jobs.imitate(cli.imitation("bc", FLAGS, SMOKE)))
+    cli.print_scores(imitation.imitate(cli.imitation("bc", FLAGS, SMOKE)))
 
 
 def main(argv: list[str]) -> int:

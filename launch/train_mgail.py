@@ -21,9 +21,9 @@ SMOKE = [
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import jobs
+    from mgail_tf import imitation
 
-    cli.print_scores(jobs.imitate(cli.imitation("mgail", FLAGS, SMOKE)))
+    cli.print_scores(imitation.imitate(cli.imitation("mgail", FLAGS, SMOKE)))
 
 
 def main(argv: list[str]) -> int:

@@ -1,12 +1,14 @@
 """Scoring a policy on its own environment, deterministically and as sampled."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mgail_tf import envs
 from mgail_tf.actor import Actor
 from mgail_tf.rollout import Collector
+
+EVALUATION_SEED = 1_000_000  # apart from every training seed
 
 
 class Score(NamedTuple):
@@ -17,6 +19,14 @@ class Score(NamedTuple):
     return_mean: float
     return_std_over_episodes: float
     length_mean: float
+
+    def rounded(self) -> dict[str, Any]:
+        """Return the columns of a result row."""
+        values = {
+            name: x if isinstance(x, str) else round(float(x), 2)
+            for name, x in self._asdict().items()
+        }
+        return {**values, "episodes": self.episodes}
 
 
 def evaluate(task: str, policy: Actor, episodes: int, seed: int, mode: str) -> Score:

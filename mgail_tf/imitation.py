@@ -7,15 +7,12 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from mgail_tf import actor as actors
 from mgail_tf import demos, envs, experts, export, results
 from mgail_tf.actor import NumpyPolicy
-from mgail_tf.agents import bc, mgail, trpo
+from mgail_tf.agents import bc, mgail
 from mgail_tf.config import TASKS
-from mgail_tf.evaluation import Score, evaluate, evaluate_random, normalised
+from mgail_tf.evaluation import EVALUATION_SEED, Score, evaluate, normalised
 from mgail_tf.types import Spec
-
-EVALUATION_SEED = 1_000_000  # apart from every training seed
 
 
 class Imitation(NamedTuple):
@@ -70,7 +67,6 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
         BadInput: the demonstrations, the environment or the directory will not do.
     """
     given = _prepare(job)
-    config = dataclasses.asdict(job.config)
     run = results.Run(
         job.out,
         {
@@ -81,48 +77,54 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
             "num_trajectories": len(given.demonstrations.episodes),
             "subsample": given.subsample,
             "demos_sha256": given.demonstrations.sha256,
-            "config": config,
+            "config": dataclasses.asdict(job.config),
         },
     )
     train = {"bc": _train_bc, "mgail": _train_mgail}[job.algorithm]
-    env_steps, actor = train(job, given, run)
+    actor, steps = train(job, given, run)
     seconds = run.seconds
     scores = [
         evaluate(job.task, actor, job.episodes, EVALUATION_SEED, mode)
         for mode in ("deterministic", "stochastic")
     ]
     if job.algorithm != "bc":
-        levels = {
-            "expert as sampled": given.reference.expert,
-            "random": given.reference.random,
-        }
+        random, expert = given.reference
+        levels = {"expert as sampled": expert, "random": random}
         title = f"{job.algorithm.upper()} on {given.spec.env_id}, {len(given.pairs.states)} pairs"
         results.plot_curve(run.path / "progress.csv", run.path / "curve.png", title, levels)
-    return _write(job, given, run, actor, scores, env_steps, seconds)
+    return _write(job, given, run, actor, scores, steps, seconds)
 
 
-def _train_bc(job: Imitation, given: _Given, run: results.Run) -> tuple[int, NumpyPolicy]:
+class _Steps(NamedTuple):
+    """Environment steps by purpose."""
+
+    training: int  # prefill included
+    prefill: int
+    evaluation: int  # while training; the final 50 episodes a mode are not counted
+
+
+def _train_bc(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     learner = bc.BC(given.spec, job.config, given.pairs, job.seed)
     with tqdm(total=job.config.max_epochs, unit="epoch", desc=f"bc {job.task}") as bar:
         for epoch, metrics in learner.train():
             run.progress({"epoch": epoch, **metrics})
             bar.set_postfix(held_out=f"{metrics['held_out_loss']:.3f}", refresh=False)
             bar.update(epoch - bar.n)
-    return 0, learner.actor()
+    return learner.actor(), _Steps(0, 0, 0)
 
 
-def _train_mgail(job: Imitation, given: _Given, run: results.Run) -> tuple[int, NumpyPolicy]:
+def _train_mgail(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     config = job.config
-    due = config.env_steps / 10
+    due, evaluated = config.env_steps / 10, 0.0
     with tqdm(total=config.env_steps, unit="step", desc=f"mgail {job.task}") as bar:
         for steps, learner, metrics in mgail.train(job.task, given.pairs, config, job.seed):
-            score = math.nan
+            mean = math.nan
             if steps >= due:
                 due += config.env_steps / 10
-                score = evaluate(
-                    job.task, learner.final_actor(), 5, EVALUATION_SEED + 1, "deterministic"
-                ).return_mean
-            run.progress({"env_steps": steps, **metrics, "evaluation": score})
+                actor = learner.final_actor()
+                score = evaluate(job.task, actor, 5, EVALUATION_SEED + 1, "deterministic")
+                mean, evaluated = score.return_mean, evaluated + 5 * score.length_mean
+            run.progress({"env_steps": steps, **metrics, "evaluation": mean})
             bar.set_postfix(
                 ret=f"{metrics['return']:.0f}",
                 d_acc=f"{metrics['discriminator_accuracy']:.2f}",
@@ -130,7 +132,8 @@ def _train_mgail(job: Imitation, given: _Given, run: results.Run) -> tuple[int, 
                 refresh=False,
             )
             bar.update(steps - bar.n)
-    return steps, learner.final_actor()
+    prefill = min(config.prefill_steps, config.env_steps)
+    return learner.final_actor(), _Steps(steps, prefill, round(evaluated))
 
 
 def _write(
@@ -139,7 +142,7 @@ def _write(
     run: results.Run,
     actor: NumpyPolicy,
     scores: list[Score],
-    env_steps: int,
+    steps: _Steps,
     seconds: float,
 ) -> list[dict[str, Any]]:
     """Write the policy, its SavedModel, the result rows and final.json; return the rows."""
@@ -153,7 +156,7 @@ def _write(
         "num_trajectories": len(given.demonstrations.episodes),
         "subsample": given.subsample,
         "seed": job.seed,
-        "env_steps": env_steps,
+        "env_steps": steps.training,
     }
     origin = {
         "wall_seconds": round(seconds, 1),
@@ -161,11 +164,13 @@ def _write(
         "config_sha256": results.config_sha256(dataclasses.asdict(job.config)),
         "commit": results.commit(),
         "versions": results.versions(),
+        "prefill_steps": steps.prefill,
+        "evaluation_steps": steps.evaluation,
     }
     rows = [
         {
             **shared,
-            **_rounded(score),
+            **score.rounded(),
             "normalised": round(normalised(score.return_mean, random, expert), 4),
             **origin,
         }
@@ -174,7 +179,7 @@ def _write(
     metadata = {
         "algorithm": job.algorithm,
         "seed": job.seed,
-        "env_steps": env_steps,
+        "env_steps": steps.training,
         "versions": origin["versions"],
         "scores": {row["mode"]: row["return_mean"] for row in rows},
         "expert_return": expert,
@@ -184,80 +189,4 @@ def _write(
     for row in rows:
         results.append_row(job.results_path or run.path / "results.csv", row)
     run.finish({"rows": rows, **metadata})
-    return rows
-
-
-def _rounded(score: Score) -> dict[str, Any]:
-    return {
-        "mode": score.mode,
-        "episodes": score.episodes,
-        "return_mean": round(float(score.return_mean), 2),
-        "return_std_over_episodes": round(float(score.return_std_over_episodes), 2),
-        "length_mean": round(float(score.length_mean), 1),
-    }
-
-
-class ExpertTraining(NamedTuple):
-    """One run of TRPO on the environment's own reward."""
-
-    task: str
-    config: Any
-    seed: int
-    out: Path
-    episodes: int = 50
-    results_path: Path | None = None  # None: results.csv in `out`
-    overrides: tuple[str, ...] = ()
-
-
-def train_expert(job: ExpertTraining) -> list[dict[str, Any]]:
-    """Train by TRPO, score in both modes, and write weights, learning curve and result rows.
-
-    Raises:
-        BadInput: the environment or the directory will not do.
-    """
-    spec = envs.make(job.task, job.seed).spec
-    config = dataclasses.asdict(job.config)
-    described = {"algorithm": "trpo", "task": job.task, "seed": job.seed, "config": config}
-    run = results.Run(job.out, described)
-    weights = run.path / "policy.npz"
-    with tqdm(total=job.config.env_steps, unit="step", desc=f"trpo {job.task}") as bar:
-        for steps, learner, metrics in trpo.train(job.task, job.config, job.seed):
-            run.progress({"env_steps": steps, **metrics})
-            learner.actor().save(weights, spec)
-            bar.set_postfix(
-                ret=f"{metrics['return']:.0f}", kl=f"{metrics['kl']:.4f}", refresh=False
-            )
-            bar.update(steps - bar.n)
-    seconds = run.seconds
-    random = evaluate_random(job.task, job.episodes, EVALUATION_SEED)
-    scores = [
-        evaluate(job.task, learner.actor(), job.episodes, EVALUATION_SEED, mode)
-        for mode in ("deterministic", "stochastic")
-    ]
-    levels = {f"{score.mode} expert": score.return_mean for score in scores}
-    title = f"TRPO on {spec.env_id}"
-    results.plot_curve(run.path / "progress.csv", run.path / "curve.png", title, levels)
-    overrides = "".join(f" --set {text}" for text in job.overrides)
-    command = f"python launch/train_expert.py --task={job.task} --seed={job.seed}{overrides}"
-    rows = [
-        {
-            "task": job.task,
-            "env_id": spec.env_id,
-            "env_steps": steps,
-            **_rounded(score),
-            "random_return_mean": round(random, 2),
-            "wall_seconds": round(seconds, 1),
-            "weights_sha256": actors.sha256(weights),
-            "commit": results.commit(),
-            "versions": results.versions(),
-            "seed": job.seed,
-            "command": command,
-            "algorithm": "expert",
-            "normalised": round(normalised(score.return_mean, random, scores[1].return_mean), 4),
-        }
-        for score in scores
-    ]
-    for row in rows:
-        results.append_row(job.results_path or run.path / "results.csv", row)
-    run.finish({"rows": rows})
     return rows
