@@ -83,6 +83,7 @@ class MGAIL:
     model_end: bool = True  # the model predicts the end of the task; beyond the paper
     dead_cost: float = 4.0  # per imagined step after it
     horizon_value: bool = True  # a value function beyond the horizon; beyond the paper
+    lam: float = 1.0  # of the returns that mix imagined costs with values
     value_hidden: tuple[int, ...] = (128, 128)
     value_learning_rate: float = 1e-3
     value_target_rate: float = 0.01  # by which its target network follows per iteration
@@ -176,7 +177,7 @@ TASKS: dict[str, Task] = {
     ),
     "mountaincar": Task("MountainCar-v0", 200, 1, 5, 10),
     "acrobot": Task("Acrobot-v1", 500, 1, 5, 10),
-    "hopper": Task("Hopper-v5", 0, 4, 20, 25, {"trpo": {"env_steps": 2_000_000}}),
+    "hopper": Task("Hopper-v5", 0, 4, 20, 25, {"trpo": {"env_steps": 1_500_000}}),
     "walker2d": Task("Walker2d-v5", 0, 4, 20, 25),
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),
     "ant": Task("Ant-v5", 0, 4, 20, 25),

@@ -74,26 +74,30 @@ def forward_model_loss(model, sequences: Sequences):
     return error + end_loss, {"model_error": error, "end_loss": end_loss}
 
 
-def costs_to_go(costs, survival, beyond, gamma: float, dead_cost: float):
+def costs_to_go(costs, survival, values, gamma: float, lam: float, dead_cost: float):
     """Return G [T, B], the discounted cost from each step on, per step: times (1 - gamma).
 
-    costs:     c0  c1 ... cT-1         G_t = (1 - gamma) c_t
-    survival:  q0  q1 ... qT-1               + gamma (q_t G_t+1 + (1 - q_t) dead)
-    beyond:                   G_T
+    costs:     c0  c1 ... cT-1         G_t = (1 - gamma) c_t + gamma (q_t after_t + (1 - q_t) dead)
+    survival:  q0  q1 ... qT-1         after_t = lam G_t+1 + (1 - lam) v_t+1
+    values:        v1 ... vT-1  vT     G_T = vT
 
     Args:
-        beyond: [B] cost to go from the last state, a value function's; None ends there, with 0.
+        values: [T, B] costs to go of the states s1 ... sT by a value function; None: what lies
+            beyond the horizon costs nothing, and `lam` plays no part.
+        lam: 1 sums the imagined costs up to the horizon, 0 trusts the value after one step.
         dead_cost: of every step after the end of the task, up to the horizon where that is all.
     """
-    to_go, rows = beyond, []
-    steps = costs.shape[0]
+    steps, rows = costs.shape[0], []
+    to_go = tf.zeros_like(costs[0]) if values is None else values[-1]
     for t in reversed(range(steps)):
-        dead = dead_cost
-        if beyond is None:
+        dead, after = dead_cost, to_go
+        if values is None:
             dead = dead_cost * (1.0 - gamma ** (steps - 1 - t))
-            to_go = tf.zeros_like(costs[0]) if to_go is None else to_go
-        after = survival[t] * to_go + (1.0 - survival[t]) * dead
-        to_go = (1.0 - gamma) * costs[t] + gamma * after
+        elif lam < 1.0:
+            after = lam * to_go + (1.0 - lam) * values[t]
+        to_go = (1.0 - gamma) * costs[t] + gamma * (
+            survival[t] * after + (1.0 - survival[t]) * dead
+        )
         rows.append(to_go)
     return tf.stack(rows[::-1])
 

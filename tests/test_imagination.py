@@ -27,7 +27,7 @@ def _cost(policy, model, discriminator, start, noise, unroll=True):
     hidden = tf.zeros([BATCH, model.hidden_size], start.dtype)
     trajectory = imagine(policy, model, start, hidden, noise, unroll, with_end=False)
     costs = policy_cost(discriminator(trajectory.states[:-1], trajectory.actions), "log_d")
-    to_go = costs_to_go(costs, trajectory.survival, None, GAMMA, 0.0)
+    to_go = costs_to_go(costs, trajectory.survival, None, GAMMA, 1.0, 0.0)
     return tf.reduce_sum(to_go[0]) / (1 - GAMMA), trajectory
 
 
@@ -136,8 +136,12 @@ def test_imagined_death_stops_the_cost(rng):
     costs = rng.uniform(size=(3, 1))
     survival = np.array([[1.0], [0.0], [1.0]])
     by_hand = 0.1 * (costs[0] + 0.9 * costs[1] + 0.81 * 4.0)  # step 2 is dead: 4 instead
-    to_go = costs_to_go(tf.constant(costs), survival, None, 0.9, 4.0)
+    to_go = costs_to_go(tf.constant(costs), survival, None, 0.9, 1.0, 4.0)
     np.testing.assert_allclose(to_go[0], by_hand)
-    endless = costs_to_go(tf.constant(costs), survival, tf.constant([7.0], tf.float64), 0.9, 4.0)
+    values = tf.constant([[5.0], [6.0], [7.0]], tf.float64)
+    endless = costs_to_go(tf.constant(costs), survival, values, 0.9, 1.0, 4.0)
     np.testing.assert_allclose(endless[0], 0.1 * (costs[0] + 0.9 * costs[1]) + 0.81 * 4.0)
     np.testing.assert_allclose(endless[2], 0.1 * costs[2] + 0.9 * 7.0)
+    mixed = costs_to_go(tf.constant(costs), survival, values, 0.9, 0.8, 4.0)
+    after = 0.8 * (0.1 * costs[1] + 0.9 * 4.0) + 0.2 * 5.0
+    np.testing.assert_allclose(mixed[0], 0.1 * costs[0] + 0.9 * after)

@@ -108,8 +108,8 @@ class MGAIL:
         config = self.config
         states, actions, survival = self._rollout(starts, noise)
         costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
-        beyond = self._target(states[-1]) if config.horizon_value else None
-        to_go = costs_to_go(costs, survival, beyond, config.gamma, config.dead_cost)
+        values = self._target(states[1:]) if config.horizon_value else None
+        to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, config.dead_cost)
         loss = tf.reduce_mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
         return loss, {
             "policy_cost": tf.reduce_mean(costs),
