@@ -122,7 +122,7 @@ def _check_distribution(drawn, head, kind):
         p = special.softmax(head)
         frequency = np.bincount(drawn, minlength=3) / len(drawn)
         assert np.abs(frequency - p).max() < 4 * np.sqrt(0.25 / len(drawn))
-        assert p.min() > 0.05
+        assert p.min() > 0.05 and p.max() > 0.5
         return
     mean = _applied(head, SPECS[kind])
     std = np.exp([-2.0, -1.5]) * (HIGH - LOW) / 2
@@ -133,11 +133,14 @@ def _check_distribution(drawn, head, kind):
 
 
 def _central_state(kind):
-    """Return a state [S] where the head is far from any bound."""
+    """Return a state [S] where no action is clipped, or all are possible but not alike."""
     normaliser, spec = _normaliser(kind), SPECS[kind]
     scaled = np.random.default_rng(5).normal(size=(500, spec.state_size))
     states = (normaliser.mean + normaliser.std * scaled).astype(np.float32)
     head = _head(_policy(kind), states, kind)
+    if spec.discrete:
+        possible = special.softmax(head, -1).min(-1) > 0.05
+        return states[np.where(possible, np.ptp(head, axis=-1), 0).argmax()]
     return states[np.abs(head).max(-1).argmin()]
 
 
@@ -391,7 +394,7 @@ def test_loaded_policy_acts_as_the_numpy_one(actor, exported, kind):
         mode = actor.act(state, None)
         expected = mode if spec.discrete else np.clip(mode, -1, 1)
         np.testing.assert_allclose(saved.act(state, None), expected, atol=1e-5)
-    drawn = [saved.act(_central_state(kind), np.random.default_rng(s)) for s in (0, 0, 1, 2, 3)]
+    drawn = [saved.act(_central_state(kind), np.random.default_rng(s)) for s in (0, *range(9))]
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert len(np.unique(drawn, axis=0)) > 1
     assert drawn[0].shape == (spec.action_size,)
