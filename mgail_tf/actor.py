@@ -1,15 +1,14 @@
 """The policy that rollouts use: a NumPy forward pass, 10-20 times cheaper than a TF call."""
 
 import hashlib
-import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from mgail_tf.normaliser import Normaliser
-from mgail_tf.types import BadInput, Spec
+from mgail_tf.types import UNREADABLE, BadInput, Spec
 
 _ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "relu": lambda x: np.maximum(x, 0.0),
@@ -83,11 +82,12 @@ def load(path: Path, spec: Spec) -> NumpyPolicy:
     """Read a policy written by `NumpyPolicy.save` and check that it fits the environment.
 
     Raises:
-        BadInput: the file is missing, damaged, or made for other sizes.
+        BadInput: the file is missing, damaged, or made for another environment.
     """
     try:
         with np.load(path, allow_pickle=False) as data:
             names = sorted(n for n in data.files if n.startswith("layer"))
+            env_id = str(data["env_id"])
             policy = NumpyPolicy(
                 tuple(data[n] for n in names),
                 data["log_std"],
@@ -98,17 +98,30 @@ def load(path: Path, spec: Spec) -> NumpyPolicy:
             )
     except FileNotFoundError as error:
         raise BadInput(f"{path}: no such policy file") from error
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BadInput(f"{path}: not a policy file ({error})") from error
-    if not policy.weights:
-        raise BadInput(f"{path}: weights: found none, expected layer00, layer01, ...")
-    found = (policy.weights[0].shape[0], policy.weights[-1].shape[0], policy.discrete)
-    expected = (spec.state_size, spec.action_size, spec.discrete)
-    if found != expected:
-        raise BadInput(
-            f"{path}: (state size, action size, discrete): found {found}, expected {expected}"
-        )
+    except UNREADABLE as error:
+        raise BadInput(f"{path}: not a policy file ({' '.join(str(error).split())})") from error
+    for field, found, expected in _fit(policy, spec, env_id):
+        if found != expected:
+            raise BadInput(f"{path}: {field}: found {found}, expected {expected}")
     return policy
+
+
+def _fit(policy: NumpyPolicy, spec: Spec, env_id: str) -> Iterator[tuple[str, object, object]]:
+    """Yield (field, found, expected) of everything that must fit."""
+    yield "env_id", env_id, spec.env_id
+    yield "discrete", policy.discrete, spec.discrete
+    yield "activation is known", policy.activation in _ACTIVATIONS, True
+    yield "output is known", policy.output in _ACTIVATIONS, True
+    yield "number of layer arrays is even", len(policy.weights) % 2 == 0 < len(policy.weights), True
+    size = spec.state_size
+    yield "state_mean: size", policy.normaliser.mean.shape, (size,)
+    yield "state_std: size", policy.normaliser.std.shape, (size,)
+    for i in range(0, len(policy.weights), 2):
+        kernel, bias = policy.weights[i : i + 2]
+        yield f"layer{i:02d}: sizes", kernel.shape, (size, *bias.shape)
+        size = bias.size
+    yield "weights: actions of the last layer", size, spec.action_size
+    yield "log_std: size", policy.log_std.shape, (0 if spec.discrete else spec.action_size,)
 
 
 def sha256(path: Path) -> str:

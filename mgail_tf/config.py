@@ -77,6 +77,7 @@ class MGAIL:
     start_recent: int = 0  # start from the last so many steps; 0: the whole buffer
     expert_starts: int = 0  # of a policy batch: how many start from demonstrated states
     horizon: int = 40  # T; 10 in the released code is too short at 0.008 s a step
+    state_gradient: float = 0.0  # bound on a trajectory's J_s, in costs per standardised unit
     unroll: bool = False  # one copy of the graph a step; pays up to T = 10
     gamma: float = 0.99
     cost: str = "neg_log_expert"  # released code; Eq. 3 is "log_d"
@@ -123,6 +124,7 @@ _MAY_BE_0 = (
     "gradient_slope",
     "lam",
     "start_recent",
+    "state_gradient",
     "weight_decay",
 )
 _ANY = ("log_std", "initial_log_std", "final_log_std", "min_log_std")
@@ -143,8 +145,10 @@ def check(config: Any) -> Any:
         elif isinstance(value, tuple):
             possible = all(type(x) is int and x > 0 for x in value)
             expected = "" if possible else "positive whole numbers"
-        elif isinstance(value, bool) or key in _ANY:
+        elif isinstance(value, bool):
             continue
+        elif key in _ANY:
+            expected = "" if math.isfinite(value) else "a finite number"
         elif key in _MAY_BE_0:
             expected = "" if 0 <= value < math.inf else "0 or more"
         elif not 0 < value < math.inf:
@@ -225,7 +229,7 @@ def _parsed(key: str, text: str, default: Any) -> Any:
     expected = type(default).__name__
     try:
         value = text if isinstance(default, str) else ast.literal_eval(text)
-    except (ValueError, SyntaxError) as error:
+    except (ValueError, SyntaxError, TypeError) as error:
         raise BadInput(f"--set {key}={text}: found {text!r}, expected a {expected}") from error
     if isinstance(default, float) and type(value) is int:
         value = float(value)

@@ -11,14 +11,13 @@ Schema (plain arrays; nothing pickled is ever read), E episodes, N steps in all:
 
 import hashlib
 import warnings
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from mgail_tf.types import BadInput, Episode, Spec
+from mgail_tf.types import UNREADABLE, BadInput, Episode, Spec
 
 _REQUIRED = ("states", "actions", "lengths", "terminated", "env_id")
 
@@ -87,7 +86,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             arrays = {name: data[name] for name in data.files if name in (*_REQUIRED, "rewards")}
     except FileNotFoundError as error:
         raise BadInput(f"{path}: no such demonstration file") from error
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"{path}: not an npz of demonstrations ({reason})") from error
     missing = [name for name in _REQUIRED if name not in arrays]
@@ -98,7 +97,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
 
 def _check(path: Path, field: str, found: object, expected: object) -> None:
     if found != expected:
-        raise BadInput(f"{path}: {field}: found {found}, expected {expected}")
+        text = " ".join(str(found).split())
+        raise BadInput(f"{path}: {field}: found {text}, expected {expected}")
 
 
 def _checked_actions(path: Path, actions: np.ndarray, spec: Spec) -> np.ndarray:
@@ -135,7 +135,6 @@ def load(path: Path, spec: Spec) -> Demonstrations:
     arrays = _read(path)
     states, actions = arrays["states"], arrays["actions"]
     lengths, terminated = arrays["lengths"], arrays["terminated"]
-    rewards = arrays.get("rewards", np.full(len(actions), np.nan, np.float32))
     _check(path, "env_id", str(arrays["env_id"]), spec.env_id)
     for field, array in (("lengths", lengths), ("terminated", terminated)):
         kind = "iu" if field == "lengths" else "b"
@@ -146,7 +145,9 @@ def load(path: Path, spec: Spec) -> Demonstrations:
     if not len(lengths) or lengths.min() < 1:
         found = "no episode" if not len(lengths) else f"an episode of length {lengths.min()}"
         raise BadInput(f"{path}: lengths: found {found}, expected at least 1 step each")
+    lengths = lengths.astype(np.int64)
     steps, episodes = int(lengths.sum()), len(lengths)
+    rewards = arrays.get("rewards", np.full(steps, np.nan, np.float32))
     _check(path, "terminated: size", terminated.shape, (episodes,))
     for field, array in (("states", states), ("actions", actions), ("rewards", rewards)):
         if array.dtype.kind not in "fiu":
@@ -154,13 +155,16 @@ def load(path: Path, spec: Spec) -> Demonstrations:
     _check(path, "states: size", states.shape, (steps + episodes, spec.state_size))
     _check(path, "actions: length", actions.shape[:1], (steps,))
     _check(path, "rewards: size", rewards.shape, (steps,))
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused as such
+        states = states.astype(np.float32)
+        actions = actions.astype(np.float32) if actions.dtype.kind == "f" else actions
     for field, array in (("states", states), ("actions", actions)):
         bad = np.count_nonzero(~np.isfinite(array))
         _check(path, f"{field}: values that are NaN or infinite", bad, 0)
     applied = _checked_actions(path, actions, spec)
     ends = np.cumsum(lengths)[:-1]
     rows = zip(
-        np.split(states.astype(np.float32), ends + np.arange(1, episodes)),
+        np.split(states, ends + np.arange(1, episodes)),
         np.split(applied, ends),
         np.split(rewards.astype(np.float64), ends),
         terminated,

@@ -22,8 +22,6 @@ class Env:
         self.spec = spec
         self._env = env
         self._seed: int | None = seed
-        space = env.action_space
-        self._first_action = int(space.start) if isinstance(space, Discrete) else 0
 
     def reset(self) -> np.ndarray:
         """Start an episode and return its first state [S]; the first call uses the seed."""
@@ -41,7 +39,7 @@ class Env:
         spec = self.spec
         if spec.discrete:
             applied = sample
-            result = self._env.step(self._first_action + int(np.argmax(sample)))
+            result = self._env.step(spec.first_action + int(np.argmax(sample)))
         else:
             applied = np.clip(
                 spec.action_shift + spec.action_scale * sample, spec.action_low, spec.action_high
@@ -62,7 +60,8 @@ class Env:
 def _spec(env_id: str, env: gymnasium.Env, max_steps: int) -> Spec:
     states, actions = env.observation_space, env.action_space
     if not isinstance(states, Box) or len(states.shape) != 1:
-        raise BadInput(f"{env_id}: observation space is {states}, expected a flat Box")
+        found = " ".join(str(states).split())
+        raise BadInput(f"{env_id}: observation space is {found}, expected a flat Box")
     if isinstance(actions, Discrete):
         size, discrete = int(actions.n), True
         low, high = -np.ones(size, np.float32), np.ones(size, np.float32)
@@ -72,8 +71,10 @@ def _spec(env_id: str, env: gymnasium.Env, max_steps: int) -> Spec:
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise BadInput(f"{env_id}: action space is unbounded, expected finite bounds")
     else:
-        raise BadInput(f"{env_id}: action space is {actions}, expected Discrete or a flat Box")
-    return Spec(env_id, states.shape[0], size, discrete, low, high, max_steps)
+        found = " ".join(str(actions).split())
+        raise BadInput(f"{env_id}: action space is {found}, expected Discrete or a flat Box")
+    first = int(actions.start) if isinstance(actions, Discrete) else 0
+    return Spec(env_id, states.shape[0], size, discrete, low, high, max_steps, first)
 
 
 def env_id_of(task: str) -> str:
@@ -95,7 +96,7 @@ def make(task: str, seed: int) -> Env:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             env = gymnasium.make(env_id, disable_env_checker=True, **options)
-    except (gymnasium.error.Error, ModuleNotFoundError) as error:
+    except (gymnasium.error.Error, ImportError) as error:
         names = ", ".join(TASKS)
         reason = str(error).splitlines()[0]
         raise BadInput(f"{env_id}: cannot be made ({reason}); tasks are {names}") from error

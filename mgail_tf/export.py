@@ -53,7 +53,7 @@ class _Exported(tf.Module):
         """Return environment actions: clipped [B, A], or the numbers [B] of discrete ones."""
         spec = self._spec
         if spec.discrete:
-            return tf.argmax(head, -1)
+            return spec.first_action + tf.argmax(head, -1)
         actions = spec.action_shift + spec.action_scale * head
         return tf.clip_by_value(actions, spec.action_low, spec.action_high)
 
@@ -125,5 +125,7 @@ class SavedPolicy:
             result = self._model.signatures["sample"](states=row, seed=seed)
         action = result["actions"].numpy()[0]
         if self._spec.discrete:
-            return np.eye(self._spec.action_size, dtype=np.float32)[action]
+            return np.eye(self._spec.action_size, dtype=np.float32)[
+                action - self._spec.first_action
+            ]
         return self._spec.scale_actions(action)

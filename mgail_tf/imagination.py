@@ -24,7 +24,23 @@ def burn_in(model, states, actions, mask):
     return hidden
 
 
-def imagine(policy, model, start, hidden, noise, unroll: bool, with_end: bool = True) -> Trajectory:
+def bounded(states, limit: float):
+    """Return states [B, S] as they are; shorten each row's gradient to a norm of `limit`."""
+
+    @tf.custom_gradient
+    def identity(x):
+        def backward(upstream):
+            norm = tf.norm(upstream, axis=-1, keepdims=True)
+            return upstream * tf.minimum(1.0, limit / (norm + 1e-12))
+
+        return tf.identity(x), backward
+
+    return identity(states)
+
+
+def imagine(
+    policy, model, start, hidden, noise, unroll: bool, with_end: bool, limit: float = 0.0
+) -> Trajectory:
     """Roll the policy out in the forward model; states after the first come from the model.
 
     start = s0   a_t = pi(s_t, noise_t)   s_t+1 = f(s_t, a_t)   survival_t = 1 - P(end at t)
@@ -33,10 +49,14 @@ def imagine(policy, model, start, hidden, noise, unroll: bool, with_end: bool = 
         start: [B, S]; hidden: [B, H] from `burn_in`; noise: [T, B, A] from `draw_noise`.
         unroll: one copy of the graph a step (faster up to T = 10) or a loop (compiles faster).
         with_end: let the model say where the task ends; else `survival` is 1.
+        limit: bound on the norm of J_s (Eq. 12) that a trajectory passes back through a state; 0
+            leaves the gradient exact. Without one, the few trajectories whose gradient explodes
+            over many steps decide the direction of the whole batch.
     """
 
     def step(carry, noise_t):
         state, hidden, _, _ = carry
+        state = bounded(state, limit) if limit else state
         action = policy.sample(state, noise_t)
         if not policy.discrete:
             action = tf.clip_by_value(action, -1.0, 1.0)  # as the environment does

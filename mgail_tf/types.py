@@ -1,5 +1,7 @@
 """The nouns of the package, as plain NamedTuples of NumPy arrays. Shapes are time-major."""
 
+import zipfile
+import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +14,20 @@ class BadInput(ValueError):
     """
 
 
+# what numpy and zipfile raise on damaged or foreign files
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    KeyError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
 class Spec(NamedTuple):
     """What an agent must know of an environment."""
 
@@ -22,6 +38,7 @@ class Spec(NamedTuple):
     action_low: np.ndarray  # [A] env units; -1 where discrete
     action_high: np.ndarray  # [A]
     max_steps: int  # time limit; 0 where there is none
+    first_action: int = 0  # number of the first discrete action
 
     @property
     def action_shift(self) -> np.ndarray:

@@ -251,9 +251,12 @@ def test_policy_for_other_sizes_is_refused(actor, kind, tmp_path, change):
     if "discrete" in change:
         change = {"discrete": not spec.discrete}
     message = _refusal(tmp_path / "policy.npz", spec._replace(**change))
-    found = (spec.state_size, spec.action_size, spec.discrete)
-    expected = tuple(change.get(name, getattr(spec, name)) for name in spec._fields[1:4])
-    assert f"found {found}, expected {expected}" in message
+    says = {
+        "state_size": f"state_mean: size: found ({spec.state_size},), expected (5,)",
+        "action_size": f"found {spec.action_size}, expected 6",
+        "discrete": f"discrete: found {spec.discrete}, expected {not spec.discrete}",
+    }
+    assert says[next(iter(change))] in message
 
 
 # -- SavedModel ------------------------------------------------------------------------------

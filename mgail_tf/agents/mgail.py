@@ -98,6 +98,8 @@ class MGAIL:
                 noise,
                 config.unroll,
                 config.model_end,
+                # J is a mean over the batch and the steps
+                config.state_gradient / (config.policy_batch * config.horizon),
             )
         return replay_rollout(
             self.policy, self.model, states[warm:], actions[warm:], noise, hidden, config.unroll

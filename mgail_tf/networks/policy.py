@@ -121,9 +121,8 @@ class CategoricalPolicy(keras.Model):
         """
         log_pi = tf.nn.log_softmax(self(states))
         winner = tf.reduce_sum(actions * noise, -1, keepdims=True)  # log sum exp is 0
-        losers = -tf.math.log(tf.exp(-winner) + tf.exp(-noise - log_pi))
-        scores = actions * winner + (1.0 - actions) * losers
-        return scores - self(states)
+        losers = winner - tf.nn.softplus(winner - noise - log_pi)
+        return actions * winner + (1.0 - actions) * losers - log_pi
 
     @staticmethod
     def draw_noise(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
