@@ -64,27 +64,27 @@ class MGAIL:
     state_clip: float = 5.0  # found
     # policy
     policy_hidden: tuple[int, ...] = (128, 64)
-    policy_learning_rate: float = 3e-4
-    policy_batch: int = 16
+    policy_learning_rate: float = 1e-3
+    policy_batch: int = 32
     gradient_clip: float = 1.0  # global norm
-    log_std: float = -1.9  # ln 0.15: exploration noise in [-1, 1] units; found
+    log_std: float = -1.6  # ln 0.2: exploration noise in [-1, 1] units; found
     learn_std: bool = False
     temperature: float = 1.0  # Gumbel-softmax tau
     averaging: float = 0.998  # decay per iteration of the averaged weights that are scored; 0: off
-    decay: bool = False  # policy and discriminator learning rates fall linearly to a tenth
+    decay: bool = True  # policy and discriminator learning rates fall linearly to a tenth
     # imagination
     rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015)
     start_recent: int = 0  # start from the last so many steps; 0: the whole buffer
-    expert_starts: int = 0  # of a policy batch: how many start from demonstrated states
-    horizon: int = 40  # T; 10 in the released code is too short at 0.008 s a step
-    state_gradient: float = 0.0  # bound on a trajectory's J_s, in costs per standardised unit
+    expert_starts: int = 16  # of a policy batch: how many start from demonstrated states
+    horizon: int = 30  # T; 10 in the released code is too short at 0.008 s a step
+    state_gradient: float = 3.0  # bound on a trajectory's J_s, in costs per standardised unit
     unroll: bool = False  # one copy of the graph a step; pays up to T = 10
     gamma: float = 0.99
     cost: str = "neg_log_expert"  # released code; Eq. 3 is "log_d"
     model_end: bool = True  # the model predicts the end of the task; beyond the paper
     dead_cost: float = 4.0  # per imagined step after it
     horizon_value: bool = True  # a value function beyond the horizon; beyond the paper
-    lam: float = 1.0  # of the returns that mix imagined costs with values
+    lam: float = 0.95  # of the returns that mix imagined costs with values
     value_hidden: tuple[int, ...] = (128, 128)
     value_learning_rate: float = 1e-3
     value_target_rate: float = 0.01  # by which its target network follows per iteration
@@ -181,7 +181,14 @@ TASKS: dict[str, Task] = {
     ),
     "mountaincar": Task("MountainCar-v0", 200, 1, 5, 10),
     "acrobot": Task("Acrobot-v1", 500, 1, 5, 10),
-    "hopper": Task("Hopper-v5", 0, 4, 20, 25, {"trpo": {"env_steps": 1_500_000}}),
+    "hopper": Task(
+        "Hopper-v5",
+        0,
+        4,
+        20,
+        25,
+        {"trpo": {"env_steps": 1_500_000}, "mgail": {"env_steps": 30_000}},
+    ),
     "walker2d": Task("Walker2d-v5", 0, 4, 20, 25),
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),
     "ant": Task("Ant-v5", 0, 4, 20, 25),
@@ -198,6 +205,10 @@ _PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the r
     "horizon_value": False,
     "gradient_penalty": 0.0,
     "averaging": 0.0,
+    "decay": False,
+    "expert_starts": 0,
+    "state_gradient": 0.0,
+    "lam": 1.0,
 }
 _RELEASED = {  # the authors' released code, as far as a replayed rollout can be it
     **_PAPER,
