@@ -14,7 +14,8 @@ class TRPO:
     """Trust region policy optimisation (Schulman et al. 2015), which trains the experts."""
 
     env_steps: int = 1_000_000
-    batch_steps: int = 2048  # RL Zoo's tuned TRPO, as are gamma, lam and max_kl
+    batch_steps: tuple[int, ...] = (2048,)  # RL Zoo's tuned TRPO, as are gamma, lam and max_kl;
+    # several share the run equally: small ones learn fast, large ones learn not to fall
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "tanh"  # Ho & Ermon 2016
     output: str = "tanh"  # keeps the Gaussian's mean in range; "linear" in Ho & Ermon 2016
@@ -172,9 +173,18 @@ class Task(NamedTuple):
 _CARTPOLE = {
     "env_steps": 3000,
     "prefill_steps": 500,
-    "horizon": 10,
+    "horizon": 10,  # 0.2 s
+    "lam": 1.0,
     "normaliser_floor": 0.2,  # twenty pairs: their spread is not the task's
+    "policy_learning_rate": 3e-4,  # at 1e-3 the policy commits to one action before D is any good
+    "policy_batch": 16,
+    "expert_starts": 0,
+    "decay": False,
+    "averaging": 0.995,
+    "state_gradient": 0.0,
+    "gradient_slope": 0.3,  # a smoother discriminator, for as few pairs
 }
+_HOPPER_EXPERT = {"env_steps": 3_000_000, "batch_steps": (2048, 8192, 8192)}
 TASKS: dict[str, Task] = {
     "cartpole": Task(
         "CartPole-v1", 200, 1, 10, 10, {"trpo": {"env_steps": 100_000}, "mgail": _CARTPOLE}
@@ -187,7 +197,7 @@ TASKS: dict[str, Task] = {
         4,
         20,
         25,
-        {"trpo": {"env_steps": 1_500_000}, "mgail": {"env_steps": 30_000}},
+        {"trpo": _HOPPER_EXPERT, "mgail": {"env_steps": 30_000}},
     ),
     "walker2d": Task("Walker2d-v5", 0, 4, 20, 25),
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),

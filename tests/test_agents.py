@@ -83,7 +83,7 @@ def test_cloning_imitates_the_linear_expert(pairs):
 
 
 def test_trpo_improves_on_the_linear_task():
-    settings = config.TRPO(env_steps=12_000, batch_steps=1000, hidden=(16,), value_epochs=5)
+    settings = config.TRPO(env_steps=12_000, batch_steps=(1000,), hidden=(16,), value_epochs=5)
     rows = [metrics for _, _, metrics in trpo.train("ToyLinear-v0", settings, 0)]
     returns = [metrics["return"] for metrics in rows]
     assert np.mean(returns[-2:]) > 0.5 * np.mean(returns[:2])  # returns are negative

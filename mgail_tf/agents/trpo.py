@@ -101,11 +101,12 @@ def train(task: str, config: configs.TRPO, seed: int) -> Iterator[tuple[int, TRP
     learner = TRPO(env.spec, config, seed)
     collector = Collector(env, np.random.default_rng([seed, 1]))
     # the first batch only sets the normaliser: a step taken without one is wasted
-    first = collector.collect(learner.actor(), config.batch_steps)
+    first = collector.collect(learner.actor(), config.batch_steps[0])
     learner._states.add(np.concatenate([e.states[:-1] for e in first]))
     while collector.env_steps < config.env_steps:
         left = 1.0 - collector.env_steps / config.env_steps
+        batch = config.batch_steps[int((1.0 - left) * len(config.batch_steps))]
         collector.finished.clear()
-        metrics = learner.update(collector.collect(learner.actor(), config.batch_steps), left)
+        metrics = learner.update(collector.collect(learner.actor(), batch), left)
         metrics["return"], metrics["length"] = np.mean(collector.finished or [(np.nan, np.nan)], 0)
         yield collector.env_steps, learner, metrics
