@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgail_tf.imagination import burn_in, imagine, replay_rollout
+from mgail_tf.imagination import bounded, burn_in, imagine, replay_rollout
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import HadamardGRU, Vanilla
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
@@ -145,3 +145,29 @@ def test_imagined_death_stops_the_cost(rng):
     mixed = costs_to_go(tf.constant(costs), survival, values, 0.9, 0.8, 4.0)
     after = 0.8 * (0.1 * costs[1] + 0.9 * 4.0) + 0.2 * 5.0
     np.testing.assert_allclose(mixed[0], 0.1 * costs[0] + 0.9 * after)
+
+
+def test_bounded_state_gradient_shortens_only_long_rows():
+    states = tf.constant([[3.0, 4.0], [0.3, 0.4]])
+    with tf.GradientTape() as tape:
+        tape.watch(states)
+        held = bounded(states, 2.0)
+        cost = tf.reduce_sum(tf.square(held))
+    np.testing.assert_array_equal(held, states)
+    np.testing.assert_allclose(tape.gradient(cost, states), [[1.2, 1.6], [0.6, 0.8]], rtol=1e-6)
+
+
+def test_bound_that_is_never_reached_leaves_the_gradient_exact(float64, continuous, rng):
+    policy, model, discriminator = _networks(continuous, HadamardGRU)
+    start = tf.constant(rng.normal(size=(BATCH, 3)) * 0.3)
+    noise = tf.constant(rng.normal(size=(T, BATCH, 2)) * 0.3)
+    hidden = tf.zeros([BATCH, model.hidden_size], tf.float64)
+    variables = [v.value for v in policy.trainable_variables]
+    gradients = []
+    for limit in (0.0, 1e6, 1e-3):
+        with tf.GradientTape() as tape:
+            states, actions, _ = imagine(policy, model, start, hidden, noise, True, True, limit)
+            cost = tf.reduce_sum(discriminator(states[:-1], actions))
+        gradients.append(np.concatenate([np.ravel(g) for g in tape.gradient(cost, variables)]))
+    np.testing.assert_allclose(gradients[0], gradients[1], rtol=0, atol=1e-12)
+    assert np.abs(gradients[0] - gradients[2]).max() > 1e-3
