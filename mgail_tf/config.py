@@ -70,6 +70,7 @@ class MGAIL:
     gradient_clip: float = 1.0  # global norm
     log_std: float = -1.6  # ln 0.2: exploration noise in [-1, 1] units; found
     learn_std: bool = False
+    cloning: float = 0.0  # weight of the cloning loss on demonstrated pairs; beyond the paper
     temperature: float = 1.0  # Gumbel-softmax tau
     averaging: float = 0.998  # decay per iteration of the averaged weights that are scored; 0: off
     decay: bool = True  # policy and discriminator learning rates fall linearly to a tenth
@@ -118,6 +119,7 @@ _MAY_BE_0 = (
     "averaging",
     "burn_in",
     "cg_damping",
+    "cloning",
     "dead_cost",
     "discriminator_recent",
     "expert_starts",
@@ -215,6 +217,7 @@ _PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the r
     "horizon_value": False,
     "gradient_penalty": 0.0,
     "averaging": 0.0,
+    "cloning": 0.0,
     "decay": False,
     "expert_starts": 0,
     "state_gradient": 0.0,

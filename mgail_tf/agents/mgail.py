@@ -17,7 +17,13 @@ from mgail_tf.networks.forward_model import FORWARD_MODELS
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, to_numpy
 from mgail_tf.networks.value import Value
 from mgail_tf.normaliser import Normaliser, fit
-from mgail_tf.objectives import costs_to_go, discriminator_loss, forward_model_loss, policy_cost
+from mgail_tf.objectives import (
+    cloning_loss,
+    costs_to_go,
+    discriminator_loss,
+    forward_model_loss,
+    policy_cost,
+)
 from mgail_tf.replay import ReplayBuffer
 from mgail_tf.rollout import Collector
 from mgail_tf.types import Sequences, Spec, Trajectory
@@ -105,7 +111,7 @@ class MGAIL:
             self.policy, self.model, states[warm:], actions[warm:], noise, hidden, config.unroll
         )
 
-    def _policy_loss(self, starts: Sequences, noise):
+    def _policy_loss(self, starts: Sequences, noise, expert):
         """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step."""
         config = self.config
         states, actions, survival = self._rollout(starts, noise)
@@ -113,6 +119,8 @@ class MGAIL:
         values = self._target(states[1:]) if config.horizon_value else None
         to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, config.dead_cost)
         loss = tf.reduce_mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
+        if config.cloning:
+            loss += config.cloning * cloning_loss(self.policy, *expert)
         return loss, {
             "policy_cost": tf.reduce_mean(costs),
             "alive": tf.reduce_mean(tf.reduce_prod(survival, 0)),
@@ -141,7 +149,9 @@ class MGAIL:
                 config.gradient_slope,
             ),
         )
-        metrics |= self._step("policy", lambda: self._policy_loss(batch["starts"], batch["noise"]))
+        metrics |= self._step(
+            "policy", lambda: self._policy_loss(batch["starts"], batch["noise"], expert)
+        )
         states, to_go = metrics.pop("states"), metrics.pop("to_go")
         if config.horizon_value:
             metrics |= self._step("value", lambda: self._value_loss(states, to_go))
