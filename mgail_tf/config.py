@@ -65,11 +65,12 @@ class MGAIL:
     state_clip: float = 5.0  # found
     # policy
     policy_hidden: tuple[int, ...] = (128, 64)
-    policy_learning_rate: float = 1e-3
-    policy_batch: int = 32
+    policy_learning_rate: float = 3e-4
+    policy_batch: int = 16
     gradient_clip: float = 1.0  # global norm
-    log_std: float = -1.6  # ln 0.2: exploration noise in [-1, 1] units; found
-    learn_std: bool = False
+    log_std: float = -1.2  # ln 0.3: exploration noise in [-1, 1] units; found
+    final_log_std: float = -2.3  # log_std falls linearly to it; ln 0.1
+    learn_std: bool = False  # then log_std is only where it starts
     cloning: float = 0.0  # weight of the cloning loss on demonstrated pairs; beyond the paper
     temperature: float = 1.0  # Gumbel-softmax tau
     averaging: float = 0.998  # decay per iteration of the averaged weights that are scored; 0: off
@@ -77,16 +78,16 @@ class MGAIL:
     # imagination
     rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015)
     start_recent: int = 0  # start from the last so many steps; 0: the whole buffer
-    expert_starts: int = 16  # of a policy batch: how many start from demonstrated states
-    horizon: int = 30  # T; 10 in the released code is too short at 0.008 s a step
+    expert_starts: int = 0  # of a policy batch: how many start from demonstrated states
+    horizon: int = 40  # T; 10 in the released code is too short at 0.008 s a step
     state_gradient: float = 3.0  # bound on a trajectory's J_s, in costs per standardised unit
     unroll: bool = False  # one copy of the graph a step; pays up to T = 10
     gamma: float = 0.99
     cost: str = "neg_log_expert"  # released code; Eq. 3 is "log_d"
     model_end: bool = True  # the model predicts the end of the task; beyond the paper
     dead_cost: float = 4.0  # per imagined step after it
-    horizon_value: bool = True  # a value function beyond the horizon; beyond the paper
-    lam: float = 0.95  # of the returns that mix imagined costs with values
+    horizon_value: bool = False  # a value function beyond the horizon; beyond the paper
+    lam: float = 1.0  # of the returns that mix imagined costs with values
     value_hidden: tuple[int, ...] = (128, 128)
     value_learning_rate: float = 1e-3
     value_target_rate: float = 0.01  # by which its target network follows per iteration
@@ -99,10 +100,10 @@ class MGAIL:
     model_length: int = 8
     # discriminator
     discriminator_hidden: tuple[int, ...] = (200, 100)  # released code
-    discriminator_learning_rate: float = 1e-4
+    discriminator_learning_rate: float = 3e-4
     discriminator_batch: int = 128  # of each kind
     discriminator_recent: int = 0  # agent pairs from the last so many steps; 0: the whole buffer
-    gradient_penalty: float = 10.0  # found; 0 in the paper
+    gradient_penalty: float = 1.0  # found; 0 in the paper
     gradient_slope: float = 1.0  # slope of the logit up to which there is none
     jit_compile: bool = True
 
@@ -176,17 +177,16 @@ _CARTPOLE = {
     "env_steps": 3000,
     "prefill_steps": 500,
     "horizon": 10,  # 0.2 s
-    "lam": 1.0,
+    "horizon_value": True,  # without it the cart drifts off in the end
     "normaliser_floor": 0.2,  # twenty pairs: their spread is not the task's
-    "policy_learning_rate": 3e-4,  # at 1e-3 the policy commits to one action before D is any good
-    "policy_batch": 16,
-    "expert_starts": 0,
     "decay": False,
     "averaging": 0.995,
     "state_gradient": 0.0,
+    "discriminator_learning_rate": 1e-4,
+    "gradient_penalty": 10.0,
     "gradient_slope": 0.3,  # a smoother discriminator, for as few pairs
 }
-_HOPPER_EXPERT = {"env_steps": 3_000_000, "batch_steps": (2048, 8192, 8192)}
+_HOPPER_EXPERT = {"env_steps": 1_500_000}
 TASKS: dict[str, Task] = {
     "cartpole": Task(
         "CartPole-v1", 200, 1, 10, 10, {"trpo": {"env_steps": 100_000}, "mgail": _CARTPOLE}
@@ -199,7 +199,7 @@ TASKS: dict[str, Task] = {
         4,
         20,
         25,
-        {"trpo": _HOPPER_EXPERT, "mgail": {"env_steps": 30_000}},
+        {"trpo": _HOPPER_EXPERT, "mgail": {"env_steps": 25_000}},
     ),
     "walker2d": Task("Walker2d-v5", 0, 4, 20, 25),
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),

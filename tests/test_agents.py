@@ -23,6 +23,7 @@ TINY = config.MGAIL(
     policy_hidden=(32,),
     policy_learning_rate=3e-3,
     log_std=-1.6,
+    final_log_std=-1.6,
     model_units=32,
     model_length=2,
     burn_in=1,

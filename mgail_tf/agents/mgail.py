@@ -210,7 +210,7 @@ class MGAIL:
         """Run one block of iterations on the buffer.
 
         Args:
-            progress: fraction of the run that is over, for the learning rates.
+            progress: fraction of the run that is over, for what is annealed.
 
         Returns:
             Metrics, averaged over the block.
@@ -222,6 +222,9 @@ class MGAIL:
             self._optimisers["discriminator"].learning_rate = (
                 fraction * config.discriminator_learning_rate
             )
+        if not (config.learn_std or self.spec.discrete):
+            now = config.log_std + progress * (config.final_log_std - config.log_std)
+            self.policy.log_std.assign(tf.fill([self.spec.action_size], now))
         batches = tf.nest.map_structure(tf.constant, self._batches(buffer))
         metrics = {name: float(value) for name, value in self._block(batches).items()}
         kept = config.averaging**config.block
