@@ -75,8 +75,6 @@ def run(job: Callable[[], None], values: flags.FlagValues, argv: Sequence[str]) 
             raise BadInput(
                 f"{' '.join(rest)}: found arguments without a flag, expected --flag=value"
             )
-        if "threads" in values:
-            _set_threads(read(values)["threads"])
         warnings.showwarning = _show_warning
         job()
     except flags.Error as error:
@@ -95,13 +93,26 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
     print(f"warning: {message}", file=sys.stderr)
 
 
-def _set_threads(count: int) -> None:
-    """Pin TensorFlow to `count` threads; a runtime that is already started is left as it is."""
-    import tensorflow as tf
+def load_tensorflow(threads: int) -> None:
+    """Import TensorFlow without its start-up chatter and pin it to `threads` threads.
 
-    if tf.config.threading.get_intra_op_parallelism_threads() != count:
+    Called after cheap checks, as it takes seconds. A runtime that is already started keeps its
+    threads, with a warning.
+    """
+    sys.stderr.flush()
+    terminal, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        import tensorflow as tf
+
+        import mgail_tf.export  # noqa: F401  (brings in Keras and TensorFlow Probability)
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(null)
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
         try:
-            tf.config.threading.set_intra_op_parallelism_threads(count)
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(1)
         except RuntimeError as error:
             warnings.warn(f"--threads has no effect: {error}", stacklevel=2)
@@ -122,14 +133,16 @@ def config(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> An
 
 def imitation(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> Any:
     """Return the job that an imitator's flags describe."""
+    get = read(values)
+    settings = config(algorithm, values, smoke)
+    load_tensorflow(get["threads"])
     from mgail_tf.imitation import Imitation
 
-    get = read(values)
     name = f"{algorithm}-{get['task']}-{get['variant']}-seed{get['seed']}"
     return Imitation(
         algorithm=algorithm,
         task=get["task"],
-        config=config(algorithm, values, smoke),
+        config=settings,
         seed=get["seed"],
         out=Path(get["out"] or f"runs/{name.replace('/', '_')}"),
         variant=get["variant"],
@@ -159,12 +172,14 @@ IMITATION_FLAGS: dict[str, Any] = {
 
 def expert(values: flags.FlagValues, smoke: Sequence[str]) -> Any:
     """Return the job that train_expert's flags describe."""
+    get = read(values)
+    settings = config("trpo", values, smoke)
+    load_tensorflow(get["threads"])
     from mgail_tf.expert_training import ExpertTraining
 
-    get = read(values)
     return ExpertTraining(
         task=get["task"],
-        config=config("trpo", values, smoke),
+        config=settings,
         seed=get["seed"],
         out=Path(get["out"] or f"runs/trpo-{get['task'].replace('/', '_')}-seed{get['seed']}"),
         episodes=2 if get["smoke"] else get["episodes"],

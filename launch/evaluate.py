@@ -19,7 +19,7 @@ flags.DEFINE_string("saved_model", None, "A folder that export wrote.", flag_val
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import actor, envs, experts, export
+    from mgail_tf import actor, envs, experts
     from mgail_tf.evaluation import evaluate
     from mgail_tf.types import BadInput
 
@@ -29,6 +29,9 @@ def job() -> None:
     spec = envs.make(get["task"], 0).spec
     policy: actor.Actor
     if get["saved_model"]:
+        cli.load_tensorflow(get["threads"])
+        from mgail_tf import export
+
         policy = export.SavedPolicy(Path(get["saved_model"]), spec)
     elif get["policy"]:
         policy = actor.load(Path(get["policy"]), spec)

@@ -17,14 +17,17 @@ flags.DEFINE_string("out", None, "Folder to write. Default: TASK_policy", flag_v
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import actor, envs, experts, export, results
+    from mgail_tf import actor, envs, experts, results
     from mgail_tf.evaluation import evaluate
 
     get = cli.read(FLAGS)
     task, out = get["task"], Path(get["out"] or f"{get['task'].replace('/', '_')}_policy")
-    export.check_free(out)
+    results.check_free(out)
     spec = envs.make(task, 0).spec
     policy = actor.load(Path(get["policy"]), spec) if get["policy"] else experts.load(task, spec)
+    cli.load_tensorflow(get["threads"])
+    from mgail_tf import export
+
     episodes = 2 if get["smoke"] else get["episodes"]
     modes = ("deterministic", "stochastic")
     scores = {m: evaluate(task, policy, episodes, get["seed"], m).return_mean for m in modes}

@@ -13,7 +13,7 @@ FLAGS = cli.define(task="hopper", seed=0, out=None, smoke=False, threads=1, set=
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import config, experts, imitation
+    from mgail_tf import config, experts
     from mgail_tf.types import BadInput
 
     get = cli.read(FLAGS)
@@ -23,6 +23,9 @@ def job() -> None:
     out = Path(get["out"] or f"runs/imitate-{task}-seed{seed}")
     settings = cli.config("mgail", FLAGS, train_mgail.SMOKE)
     cloning = config.override(config.for_task("bc", task), train_bc.SMOKE if smoke else [])
+    cli.load_tensorflow(get["threads"])
+    from mgail_tf import imitation
+
     rows = experts.rows(task)
     for algorithm, chosen in (("bc", cloning), ("mgail", settings)):
         rows += imitation.imitate(

@@ -13,9 +13,10 @@ SMOKE = ["max_epochs=3"]
 
 def job() -> None:
     """Run what the flags say."""
+    described = cli.imitation("bc", FLAGS, SMOKE)
     from mgail_tf import imitation
 
-    cli.print_scores(imitation.imitate(cli.imitation("bc", FLAGS, SMOKE)))
+    cli.print_scores(imitation.imitate(described))
 
 
 def main(argv: list[str]) -> int:

@@ -24,9 +24,10 @@ SMOKE = ["env_steps=600", "batch_steps=200", "value_epochs=1"]
 
 def job() -> None:
     """Run what the flags say."""
+    described = cli.expert(FLAGS, SMOKE)
     from mgail_tf import expert_training
 
-    cli.print_scores(expert_training.train(cli.expert(FLAGS, SMOKE)))
+    cli.print_scores(expert_training.train(described))
 
 
 def main(argv: list[str]) -> int:

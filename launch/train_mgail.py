@@ -21,9 +21,10 @@ SMOKE = [
 
 def job() -> None:
     """Run what the flags say."""
+    described = cli.imitation("mgail", FLAGS, SMOKE)
     from mgail_tf import imitation
 
-    cli.print_scores(imitation.imitate(cli.imitation("mgail", FLAGS, SMOKE)))
+    cli.print_scores(imitation.imitate(described))
 
 
 def main(argv: list[str]) -> int:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.networks.policy import from_numpy
+from mgail_tf.results import check_free
 from mgail_tf.types import BadInput, Spec
 
 
@@ -56,16 +57,6 @@ class _Exported(tf.Module):
             return spec.first_action + tf.argmax(head, -1)
         actions = spec.action_shift + spec.action_scale * head
         return tf.clip_by_value(actions, spec.action_low, spec.action_high)
-
-
-def check_free(path: Path) -> None:
-    """Refuse a folder that holds something, or a file.
-
-    Raises:
-        BadInput: it does.
-    """
-    if path.is_file() or (path.exists() and any(path.iterdir())):
-        raise BadInput(f"{path}: exists and is not empty; choose another --out or remove it")
 
 
 def save(path: Path, actor: NumpyPolicy, spec: Spec, metadata: dict[str, Any]) -> None:

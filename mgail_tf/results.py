@@ -41,6 +41,16 @@ def config_sha256(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
+def check_free(path: Path) -> None:
+    """Refuse a folder that holds something, or a file.
+
+    Raises:
+        BadInput: it does.
+    """
+    if path.is_file() or (path.exists() and any(path.iterdir())):
+        raise BadInput(f"{path}: exists and is not empty; choose another --out or remove it")
+
+
 class Run:
     """One training run's directory: config.json, progress.csv, and final.json once finished."""
 

@@ -202,11 +202,13 @@ def test_every_flag_has_help(script, capsys):
         assert len(script.FLAGS[name].help) > 10
 
 
-def test_script_runs_by_its_path():
-    script = Path(collect_demos.__file__)
+@pytest.mark.parametrize("script", [collect_demos, train_mgail])  # without TensorFlow, with
+def test_script_runs_by_its_path(script):
+    script = Path(script.__file__)
     command = [sys.executable, str(script), "--task=NoSuch-v0"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stderr.startswith("error: NoSuch-v0")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_committed_experts_fit_their_rows():
