@@ -11,7 +11,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from absl import flags
 
-from mgail_tf.config import TASKS, for_task, override
+from mgail_tf.config import TASKS, for_task
+from mgail_tf.overrides import override
 from mgail_tf.types import BadInput
 
 _TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id with a flat Box observation."

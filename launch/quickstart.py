@@ -13,7 +13,7 @@ FLAGS = cli.define(task="hopper", seed=0, out=None, smoke=False, threads=1, set=
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import config, experts
+    from mgail_tf import config, experts, overrides
     from mgail_tf.types import BadInput
 
     get = cli.read(FLAGS)
@@ -22,7 +22,7 @@ def job() -> None:
         raise BadInput(f"--task={task}: expected one of {', '.join(config.TASKS)}")
     out = Path(get["out"] or f"runs/imitate-{task}-seed{seed}")
     settings = cli.config("mgail", FLAGS, train_mgail.SMOKE)
-    cloning = config.override(config.for_task("bc", task), train_bc.SMOKE if smoke else [])
+    cloning = overrides.override(config.for_task("bc", task), train_bc.SMOKE if smoke else [])
     cli.load_tensorflow(get["threads"])
     from mgail_tf import imitation
 

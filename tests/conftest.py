@@ -7,11 +7,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mgail_tf import envs
 from mgail_tf.types import Spec
 from tests import toys
 
+tf.config.threading.set_intra_op_parallelism_threads(1)  # as the scripts do
+tf.config.threading.set_inter_op_parallelism_threads(1)
 toys.register()
 
 

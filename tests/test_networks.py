@@ -330,7 +330,11 @@ def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng)
     batches = learner._batches(buffer)
     starts = type(batches["starts"])(*(tf.constant(x[0]) for x in batches["starts"]))
     with tf.GradientTape() as tape:
-        loss, _ = learner._policy_loss(starts, tf.constant(batches["noise"][0]))
+        loss, _ = learner._policy_loss(
+            starts,
+            tf.constant(batches["noise"][0]),
+            (learner._expert.states, learner._expert.actions),
+        )
     gradients = tape.gradient(loss, [v.value for v in learner.policy.trainable_variables])
     assert len(gradients) == 4 + (kind == "continuous")
     assert all(g is not None and np.abs(g).max() > 0 for g in gradients)

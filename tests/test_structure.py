@@ -9,13 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from mgail_tf import config
+from mgail_tf import config, overrides
 from mgail_tf.types import BadInput
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     {"mgail_tf", "mgail_tf.types"},
-    {"mgail_tf.normaliser", "mgail_tf.config", "mgail_tf.returns"},
+    {
+        "mgail_tf.normaliser",
+        "mgail_tf.config",
+        "mgail_tf.overrides",
+        "mgail_tf.returns",
+    },
     {"mgail_tf.envs", "mgail_tf.demos", "mgail_tf.replay", "mgail_tf.actor", "mgail_tf.results"},
     {"mgail_tf.rollout", "mgail_tf.evaluation"},
     {"mgail_tf.experts"},
@@ -207,21 +212,21 @@ def test_settings_cannot_be_changed_in_place():
 )
 def test_override_reads_a_value_of_the_settings_type(text, value):
     key = text.partition("=")[0]
-    changed = config.override(config.MGAIL(), [text])
+    changed = overrides.override(config.MGAIL(), [text])
     assert getattr(changed, key) == value
     assert type(getattr(changed, key)) is type(value)
     assert changed == dataclasses.replace(config.MGAIL(), **{key: value})
 
 
 def test_override_applies_all_and_the_last_wins():
-    changed = config.override(config.BC(), ["batch=7", "max_epochs=3", "batch=9"])
+    changed = overrides.override(config.BC(), ["batch=7", "max_epochs=3", "batch=9"])
     assert changed == dataclasses.replace(config.BC(), batch=9, max_epochs=3)
-    assert config.override(config.BC(), []) == config.BC()
+    assert overrides.override(config.BC(), []) == config.BC()
 
 
 def _refusal(text, settings):
     with pytest.raises(BadInput) as refused:
-        config.override(settings, [text])
+        overrides.override(settings, [text])
     message = str(refused.value)
     assert message.startswith("--set ") and "\n" not in message
     return message
