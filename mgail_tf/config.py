@@ -140,7 +140,7 @@ TASKS: dict[str, Task] = {
         4,
         20,
         25,
-        {"trpo": _HOPPER_EXPERT, "mgail": {"env_steps": 25_000}},
+        {"trpo": _HOPPER_EXPERT, "mgail": {"env_steps": 20_000, "cloning": 0.03}},
     ),
     "walker2d": Task("Walker2d-v5", 0, 4, 20, 25),
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),
