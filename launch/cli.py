@@ -1,4 +1,4 @@
-"""What the scripts share: flags, exit codes, threads, the progress bar."""
+"""What the scripts share: flags, exit codes, threads, the table of scores."""
 
 import os
 import sys

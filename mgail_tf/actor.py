@@ -62,7 +62,7 @@ class NumpyPolicy(NamedTuple):
         return sample
 
     def save(self, path: Path, spec: Spec) -> None:
-        """Write an npz of plain arrays (nothing pickled), with the env id and action range."""
+        """Write an npz of plain arrays (nothing pickled), with the env id."""
         layers: dict[str, Any] = {f"layer{i:02d}": w for i, w in enumerate(self.weights)}
         np.savez_compressed(
             path,
