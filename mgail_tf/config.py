@@ -135,9 +135,7 @@ _CARTPOLE_EXPERT = {
     "max_kl": 0.04,
 }
 TASKS: dict[str, Task] = {
-    "cartpole": Task(
-        "CartPole-v1", 200, 1, 10, 10, {"trpo": _CARTPOLE_EXPERT, "mgail": _CARTPOLE}
-    ),
+    "cartpole": Task("CartPole-v1", 200, 1, 10, 10, {"trpo": _CARTPOLE_EXPERT, "mgail": _CARTPOLE}),
     "mountaincar": Task("MountainCar-v0", 200, 1, 5, 10),
     "acrobot": Task("Acrobot-v1", 500, 1, 5, 10),
     "hopper": Task(

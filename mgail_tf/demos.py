@@ -17,16 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mgail_tf.types import UNREADABLE, BadInput, Episode, Spec
+from mgail_tf.types import UNREADABLE, BadInput, Episode, Pairs, Spec
 
 _REQUIRED = ("states", "actions", "lengths", "terminated", "env_id")
-
-
-class Pairs(NamedTuple):
-    """State-action pairs that an imitator is given."""
-
-    states: np.ndarray  # [M, S] environment units
-    actions: np.ndarray  # [M, A] in [-1, 1] units or one-hot
 
 
 class Demonstrations(NamedTuple):

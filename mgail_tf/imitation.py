@@ -12,7 +12,7 @@ from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import bc, mgail
 from mgail_tf.config import TASKS
 from mgail_tf.evaluation import EVALUATION_SEED, Score, evaluate, normalised
-from mgail_tf.types import Spec
+from mgail_tf.types import Pairs, Spec
 
 
 class Imitation(NamedTuple):
@@ -37,7 +37,7 @@ class _Given(NamedTuple):
 
     spec: Spec
     demonstrations: demos.Demonstrations
-    pairs: demos.Pairs
+    pairs: Pairs
     subsample: int
     reference: experts.Reference
 
@@ -66,6 +66,7 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
     Raises:
         BadInput: the demonstrations, the environment or the directory will not do.
     """
+    results.check_free(job.out)  # before the demonstrations take their time
     given = _prepare(job)
     run = results.Run(
         job.out,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mgail_tf.normaliser import Normaliser
-from mgail_tf.types import Episode, Sequences, Spec, Transitions
+from mgail_tf.types import Episode, Pairs, Sequences, Spec
 
 
 class ReplayBuffer:
@@ -49,21 +49,14 @@ class ReplayBuffer:
         count = min(self._size, recent or self._size)
         return (self._head - 1 - rng.integers(count, size=tuple(shape))) % len(self._states)
 
-    def sample(
-        self, rng: np.random.Generator, shape: Sequence[int], recent: int = 0
-    ) -> Transitions:
+    def sample(self, rng: np.random.Generator, shape: Sequence[int], recent: int = 0) -> Pairs:
         """Draw steps uniformly; `shape` leads every field: [*shape, S] and so on.
 
         Args:
             recent: draw from the last so many steps only; 0 draws from all.
         """
         slots = self._drawn(rng, shape, recent)
-        normalise = self._normaliser
-        return Transitions(
-            normalise(self._states[slots]),
-            self._actions[slots],
-            normalise(self._next_states[slots]),
-        )
+        return Pairs(self._normaliser(self._states[slots]), self._actions[slots])
 
     def sample_sequences(
         self, rng: np.random.Generator, blocks: int, batch: int, length: int, recent: int = 0

@@ -42,12 +42,14 @@ def config_sha256(config: Mapping[str, Any]) -> str:
 
 
 def check_free(path: Path) -> None:
-    """Refuse a folder that holds something, or a file.
+    """Refuse a path where something would be overwritten.
 
     Raises:
-        BadInput: it does.
+        BadInput: it is a file, or a folder that holds something.
     """
-    if path.is_file() or (path.exists() and any(path.iterdir())):
+    if path.exists() and not path.is_dir():
+        raise BadInput(f"{path}: is a file, expected a directory to write")
+    if path.exists() and any(path.iterdir()):
         raise BadInput(f"{path}: exists and is not empty; choose another --out or remove it")
 
 
@@ -60,10 +62,7 @@ class Run:
         Raises:
             BadInput: the directory holds another run, or cannot be written.
         """
-        if path.exists() and not path.is_dir():
-            raise BadInput(f"{path}: is a file, expected a directory to write")
-        if path.exists() and any(path.iterdir()):
-            raise BadInput(f"{path}: holds another run; choose another --out or remove it")
+        check_free(path)
         try:
             path.mkdir(parents=True, exist_ok=True)
             (path / "config.json").write_text(json.dumps(config, indent=2) + "\n")

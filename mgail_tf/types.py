@@ -73,12 +73,11 @@ class Episode(NamedTuple):
     continued: bool  # s0 is the last state of the Episode collected before this one
 
 
-class Transitions(NamedTuple):
-    """Independent steps. There is no reward: an imitator cannot see one."""
+class Pairs(NamedTuple):
+    """Independent state-action pairs. There is no reward: an imitator cannot see one."""
 
-    states: np.ndarray  # [B, S]
-    actions: np.ndarray  # [B, A]
-    next_states: np.ndarray  # [B, S]
+    states: np.ndarray  # [..., S] environment units, or standardised where a network sees them
+    actions: np.ndarray  # [..., A] in [-1, 1] units or one-hot
 
 
 class Sequences(NamedTuple):

@@ -8,11 +8,10 @@ from scipy import special, stats
 
 from mgail_tf import config
 from mgail_tf.agents.mgail import MGAIL
-from mgail_tf.demos import Pairs
 from mgail_tf.networks.forward_model import HadamardGRU, Vanilla
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
 from mgail_tf.replay import ReplayBuffer
-from mgail_tf.types import Episode, Spec
+from mgail_tf.types import Episode, Pairs, Spec
 
 TAU = 0.7
 FOUR = np.ones(4, np.float32)

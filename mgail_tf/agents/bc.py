@@ -8,11 +8,10 @@ import tensorflow as tf
 
 from mgail_tf import config as configs
 from mgail_tf.actor import NumpyPolicy
-from mgail_tf.demos import Pairs
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, to_numpy
 from mgail_tf.normaliser import fit
 from mgail_tf.objectives import cloning_loss
-from mgail_tf.types import Spec
+from mgail_tf.types import Pairs, Spec
 
 
 class BC:

@@ -10,7 +10,6 @@ import tensorflow as tf
 from mgail_tf import config as configs
 from mgail_tf import envs
 from mgail_tf.actor import NumpyPolicy
-from mgail_tf.demos import Pairs
 from mgail_tf.imagination import burn_in, imagine, replay_rollout
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import FORWARD_MODELS
@@ -26,7 +25,7 @@ from mgail_tf.objectives import (
 )
 from mgail_tf.replay import ReplayBuffer
 from mgail_tf.rollout import Collector
-from mgail_tf.types import Sequences, Spec, Trajectory
+from mgail_tf.types import Pairs, Sequences, Spec, Trajectory
 
 
 class MGAIL:
