@@ -28,6 +28,7 @@ class TRPO:
     value_epochs: int = 20
     value_batch: int = 128
     state_clip: float = 10.0
+    entropy: float = 0.0  # weight of the policy's entropy, lambda of Eq. 4; Ho & Ermon 2016
     anneal_kl: bool = True  # max_kl falls linearly to a tenth: the final policy does not swing
 
 
@@ -45,6 +46,23 @@ class BC:
     patience: int = 100  # epochs without a lower held-out loss
     normaliser_floor: float = 1e-2
     state_clip: float = 5.0
+
+
+@dataclasses.dataclass(frozen=True)
+class GAIL(TRPO):
+    """Generative adversarial imitation learning (Ho & Ermon 2016), the paper's baseline."""
+
+    env_steps: int = 5_000_000
+    batch_steps: tuple[int, ...] = (5000,)  # Ho & Ermon 2016 have 50,000 for MuJoCo
+    cost: str = "log_d"  # as MGAIL's; which task wants which sign: agents/gail.py
+    normaliser_floor: float = 1e-2
+    discriminator_clip: float = 5.0
+    discriminator_hidden: tuple[int, ...] = (100, 100)  # Ho & Ermon 2016
+    discriminator_learning_rate: float = 3e-4
+    discriminator_batch: int = 128  # of each kind
+    discriminator_steps: int = 40  # per batch of `batch_steps`
+    gradient_penalty: float = 1.0
+    gradient_slope: float = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,7 +170,7 @@ TASKS: dict[str, Task] = {
     "humanoid": Task("Humanoid-v5", 0, 80, 20, 240),
 }
 
-ALGORITHMS: dict[str, Any] = {"trpo": TRPO, "bc": BC, "mgail": MGAIL}
+ALGORITHMS: dict[str, Any] = {"trpo": TRPO, "bc": BC, "gail": GAIL, "mgail": MGAIL}
 
 # What --variant names beside "default". Any other name is only a label.
 _PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the released code's T

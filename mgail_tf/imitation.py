@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from tqdm import tqdm
 
 from mgail_tf import demos, envs, experts, export, results
 from mgail_tf.actor import NumpyPolicy
-from mgail_tf.agents import bc, mgail
+from mgail_tf.agents import bc, gail, mgail
 from mgail_tf.config import TASKS
 from mgail_tf.evaluation import EVALUATION_SEED, Score, evaluate, normalised
 from mgail_tf.types import Pairs, Spec
@@ -18,7 +19,7 @@ from mgail_tf.types import Pairs, Spec
 class Imitation(NamedTuple):
     """One run of an imitator: what it learns from, with what settings, and where to."""
 
-    algorithm: str  # bc or mgail
+    algorithm: str  # bc, gail or mgail
     task: str
     config: Any
     seed: int
@@ -81,7 +82,7 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
             "config": dataclasses.asdict(job.config),
         },
     )
-    train = {"bc": _train_bc, "mgail": _train_mgail}[job.algorithm]
+    train = _train_bc if job.algorithm == "bc" else _train_online
     actor, steps = train(job, given, run)
     seconds = run.seconds
     scores = [
@@ -114,11 +115,13 @@ def _train_bc(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPol
     return learner.actor(), _Steps(0, 0, 0)
 
 
-def _train_mgail(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
+def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     config = job.config
+    train: Callable[..., Iterator] = gail.train if job.algorithm == "gail" else mgail.train
+    shown = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
     due, evaluated = config.env_steps / 10, 0.0
-    with tqdm(total=config.env_steps, unit="step", desc=f"mgail {job.task}") as bar:
-        for steps, learner, metrics in mgail.train(job.task, given.pairs, config, job.seed):
+    with tqdm(total=config.env_steps, unit="step", desc=f"{job.algorithm} {job.task}") as bar:
+        for steps, learner, metrics in train(job.task, given.pairs, config, job.seed):
             mean = math.nan
             if steps >= due:
                 due += config.env_steps / 10
@@ -126,14 +129,10 @@ def _train_mgail(job: Imitation, given: _Given, run: results.Run) -> tuple[Numpy
                 score = evaluate(job.task, actor, 5, EVALUATION_SEED + 1, "deterministic")
                 mean, evaluated = score.return_mean, evaluated + 5 * score.length_mean
             run.progress({"env_steps": steps, **metrics, "evaluation": mean})
-            bar.set_postfix(
-                ret=f"{metrics['return']:.0f}",
-                d_acc=f"{metrics['discriminator_accuracy']:.2f}",
-                model=f"{metrics['model_error']:.3f}",
-                refresh=False,
-            )
+            postfix = {k: f"{metrics[name]:.4g}" for k, name in shown.items() if name in metrics}
+            bar.set_postfix(postfix, refresh=False)
             bar.update(steps - bar.n)
-    prefill = min(config.prefill_steps, config.env_steps)
+    prefill = min(config.prefill_steps, config.env_steps) if job.algorithm == "mgail" else 0
     return learner.final_actor(), _Steps(steps, prefill, round(evaluated))
 
 

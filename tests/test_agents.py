@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mgail_tf import config, envs
-from mgail_tf.agents import bc, mgail, trpo
+from mgail_tf.agents import bc, gail, mgail, trpo
 from mgail_tf.demos import Demonstrations
 from mgail_tf.rollout import Collector
 from mgail_tf.types import BadInput
@@ -91,6 +91,55 @@ def test_trpo_improves_on_the_linear_task():
     returns = [metrics["return"] for metrics in rows]
     assert np.mean(returns[-2:]) > 0.5 * np.mean(returns[:2])  # returns are negative
     assert all(metrics["kl"] <= settings.max_kl * 1.0001 for metrics in rows)
+
+
+TINY_GAIL = config.GAIL(
+    env_steps=30_000,
+    batch_steps=(1000,),
+    hidden=(16,),
+    value_epochs=5,
+    discriminator_hidden=(32,),
+    discriminator_learning_rate=1e-3,
+    discriminator_batch=64,
+    discriminator_steps=20,
+)
+
+
+def test_gail_imitates_the_linear_expert(pairs):
+    steps, learner, metrics = last(gail.train("ToyLinear-v0", pairs, TINY_GAIL, 0))
+    assert steps == 30_000
+    assert action_error(learner.final_actor()) < 0.6  # the mean action is 0.9
+    assert 0.5 < metrics["discriminator_accuracy"] < 0.9
+
+
+@pytest.mark.parametrize(
+    ("cost", "reward"), [("log_d", -np.log(0.75)), ("neg_log_expert", -np.log(4))]
+)
+def test_gail_pays_for_fooling_the_discriminator_with_the_sign_that_is_asked_for(
+    pairs, cost, reward
+):
+    settings = dataclasses.replace(TINY_GAIL, cost=cost)
+    learner = gail.GAIL(envs.make("ToyLinear-v0", 0).spec, settings, pairs, 0)
+    weights = [np.zeros_like(w) for w in learner.discriminator.get_weights()]
+    weights[-1][:] = np.log(3.0)  # D = P(agent) = 3/4 everywhere
+    learner.discriminator.set_weights(weights)
+    np.testing.assert_allclose(learner.rewards(pairs), np.full(250, reward), rtol=1e-6)
+
+
+def test_gail_never_reads_the_environments_reward(pairs):
+    env = envs.make("ToyLinear-v0", 0)
+
+    def updated(blind):
+        learner = gail.GAIL(env.spec, TINY_GAIL, pairs, 0)
+        collector = Collector(envs.make("ToyLinear-v0", 0), np.random.default_rng(0))
+        for _ in range(2):
+            batch = collector.collect(learner.actor(), 200)
+            if blind:
+                batch = [e._replace(rewards=np.full(len(e.rewards), np.nan)) for e in batch]
+            metrics = learner.update(batch, 1.0)
+        return metrics
+
+    assert updated(True) == updated(False)
 
 
 def test_environment_that_ends_at_once_with_one_action_trains():

@@ -16,6 +16,7 @@ from launch import (
     quickstart,
     train_bc,
     train_expert,
+    train_gail,
     train_mgail,
 )
 from mgail_tf import demos, envs, experts
@@ -27,6 +28,7 @@ SCRIPTS = [
     quickstart,
     train_bc,
     train_expert,
+    train_gail,
     train_mgail,
 ]
 
@@ -70,7 +72,9 @@ def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_dem
     assert run(train_bc, *shared, f"--out={tmp_path / 'bc'}") == 0
     model = ["--set", "model=vanilla", "--set", "rollout=replay", "--set", "horizon_value=False"]
     assert run(train_mgail, *shared, f"--out={tmp_path / 'mgail'}", *model) == 0
-    assert [r["algorithm"] for r in rows_of(table)] == ["bc", "bc", "mgail", "mgail"]
+    assert run(train_gail, *shared, f"--out={tmp_path / 'gail'}") == 0
+    found = [row["algorithm"] for row in rows_of(table)]
+    assert found == ["bc", "bc", "mgail", "mgail", "gail", "gail"]
     config = json.loads((tmp_path / "mgail/config.json").read_text())["config"]
     assert (config["model"], config["rollout"], config["horizon"]) == ("vanilla", "replay", 3)
     policy = tmp_path / "mgail/policy.npz"
@@ -187,7 +191,7 @@ def test_directory_of_another_run_is_refused_and_kept(tmp_path, cartpole_demos, 
     (tmp_path / "config.json").write_text("precious")
     flags = ["--task=cartpole", f"--demos={cartpole_demos}", f"--out={tmp_path}", "--smoke"]
     assert run(train_bc, *flags) == 2
-    assert "another run" in capsys.readouterr().err
+    assert "not empty" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
     assert (tmp_path / "config.json").read_text() == "precious"
 

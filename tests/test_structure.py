@@ -26,7 +26,7 @@ ORDER = (
     {"mgail_tf.experts"},
     {"mgail_tf.networks"},
     {"mgail_tf.objectives", "mgail_tf.imagination", "mgail_tf.trust_region"},
-    {"mgail_tf.export"},
+    {"mgail_tf.export", "mgail_tf.policy_gradient"},
     {"mgail_tf.agents"},
     {"mgail_tf.imitation", "mgail_tf.expert_training"},
     {"launch"},
@@ -147,7 +147,7 @@ TASKS = [
     *("cartpole", "mountaincar", "acrobot"),
     *("hopper", "walker2d", "halfcheetah", "ant", "humanoid"),
 ]
-ALGORITHMS = {"trpo": config.TRPO, "bc": config.BC, "mgail": config.MGAIL}
+ALGORITHMS = {"trpo": config.TRPO, "bc": config.BC, "gail": config.GAIL, "mgail": config.MGAIL}
 
 
 def test_the_papers_eight_tasks_are_known():
@@ -232,7 +232,7 @@ def _refusal(text, settings):
     return message
 
 
-@pytest.mark.parametrize("settings", [config.TRPO(), config.BC(), config.MGAIL()])
+@pytest.mark.parametrize("settings", [config.TRPO(), config.BC(), config.GAIL(), config.MGAIL()])
 def test_unknown_key_is_refused_with_the_known_ones(settings):
     message = _refusal("learning_speed=1", settings)
     known = [field.name for field in dataclasses.fields(settings)]
