@@ -86,7 +86,8 @@ class MGAIL:
     learn_std: bool = False  # then log_std is only where it starts
     cloning: float = 0.0  # weight of the cloning loss on demonstrated pairs; beyond the paper
     temperature: float = 1.0  # Gumbel-softmax tau
-    averaging: float = 0.998  # decay per iteration of the averaged weights that are scored; 0: off
+    averaging: float = 0.3  # share of the run so far over which the scored weights are averaged;
+    # 0: the last ones are scored
     decay: bool = True  # policy and discriminator learning rates fall linearly to a tenth
     # imagination
     rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015)
@@ -139,7 +140,7 @@ _CARTPOLE = {
     "horizon_value": True,  # without it the cart drifts off in the end
     "normaliser_floor": 0.2,  # twenty pairs: their spread is not the task's
     "decay": False,
-    "averaging": 0.995,
+    "averaging": 0.07,
     "state_gradient": 0.0,
     "discriminator_learning_rate": 1e-4,
     "gradient_penalty": 10.0,

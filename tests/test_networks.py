@@ -339,6 +339,19 @@ def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng)
     assert all(g is not None and np.abs(g).max() > 0 for g in gradients)
 
 
+@pytest.mark.parametrize(("averaging", "share"), [(0.0, 1.0), (0.5, 1 / 1.5), (2.0, 1 / 3)])
+def test_scored_policy_is_a_running_average(continuous, eager, rng, averaging, share):
+    learner, buffer = _learner(continuous, rng, averaging=averaging, log_std=-0.5)
+    kernels = []
+    for _ in range(2):
+        learner.update(buffer, 0.0)
+        kernels.append(learner.actor().weights[0])
+    assert np.abs(kernels[1] - kernels[0]).max() > 1e-5
+    expected = kernels[0] + share * (kernels[1] - kernels[0])
+    np.testing.assert_allclose(learner.final_actor().weights[0], expected, atol=1e-7)
+    np.testing.assert_array_equal(learner.actor().weights[0], kernels[1])  # put back
+
+
 def test_networks_of_other_seeds_differ_and_of_the_same_seed_do_not(continuous):
     first, again, other = (HadamardGRU(continuous, 5, 5.0, seed) for seed in (0, 0, 1))
     kernels = [i for i, v in enumerate(first.variables) if v.shape.rank == 2]

@@ -62,7 +62,7 @@ class MGAIL:
         }
         for name, optimiser in self._optimisers.items():
             optimiser.build(getattr(self, name).trainable_variables)
-        self._average = self.policy.get_weights()
+        self._average, self._blocks = self.policy.get_weights(), 0
         self._block = tf.function(self._iterations, jit_compile=config.jit_compile)
 
     def actor(self) -> NumpyPolicy:
@@ -226,9 +226,11 @@ class MGAIL:
             self.policy.log_std.assign(tf.fill([self.spec.action_size], now))
         batches = tf.nest.map_structure(tf.constant, self._batches(buffer))
         metrics = {name: float(value) for name, value in self._block(batches).items()}
-        kept = config.averaging**config.block
+        self._blocks += 1
+        # polynomial-decay averaging (Shamir & Zhang 2013): the window grows with the run
+        share = 1.0 / (config.averaging * (self._blocks - 1) + 1.0)
         self._average = [
-            kept * old + (1.0 - kept) * new
+            old + share * (new - old)
             for old, new in zip(self._average, self.policy.get_weights(), strict=True)
         ]
         return metrics
