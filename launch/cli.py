@@ -48,7 +48,19 @@ def define(**wanted: Any) -> flags.FlagValues:
         ),
         "results": (flags.DEFINE_string, "CSV to append the result rows to; default: in --out."),
     }
-    least = {"seed": 0, "threads": 1, "episodes": 1, "num_trajectories": 1, "subsample": 1}
+    shared["resume"] = (
+        flags.DEFINE_boolean,
+        "Go on where the run in --out was stopped; begin it if there is none.",
+    )
+    shared["checkpoint_every"] = (flags.DEFINE_float, "Seconds between checkpoints.")
+    least = {
+        "checkpoint_every": 0,
+        "seed": 0,
+        "threads": 1,
+        "episodes": 1,
+        "num_trajectories": 1,
+        "subsample": 1,
+    }
     for name, default in wanted.items():
         definer, text = shared[name]
         bounds = {"lower_bound": least[name]} if name in least else {}
@@ -84,8 +96,9 @@ def run(job: Callable[[], None], values: flags.FlagValues, argv: Sequence[str]) 
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("\ninterrupted; what was written so far is kept", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        reason = str(interrupt) or "what was written so far is kept"
+        print(f"\ninterrupted; {reason}", file=sys.stderr)
         return 130
     return 0
 
@@ -152,6 +165,8 @@ def imitation(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) ->
         subsample=get["subsample"],
         episodes=2 if get["smoke"] else get["episodes"],
         results_path=Path(get["results"]) if get["results"] else None,
+        resume=get["resume"],
+        checkpoint_every=get["checkpoint_every"],
     )
 
 
@@ -167,6 +182,8 @@ IMITATION_FLAGS: dict[str, Any] = {
     "results": None,
     "set": None,
     "smoke": False,
+    "resume": False,
+    "checkpoint_every": 60.0,
     "threads": 1,
 }
 
@@ -186,6 +203,8 @@ def expert(values: flags.FlagValues, smoke: Sequence[str]) -> Any:
         episodes=2 if get["smoke"] else get["episodes"],
         results_path=Path(get["results"]) if get["results"] else None,
         overrides=tuple(get["set"] or ()),
+        resume=get["resume"],
+        checkpoint_every=get["checkpoint_every"],
     )
 
 

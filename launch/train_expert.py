@@ -17,6 +17,8 @@ FLAGS = cli.define(
     results=None,
     set=None,
     smoke=False,
+    resume=False,
+    checkpoint_every=60.0,
     threads=1,
 )
 SMOKE = ["env_steps=600", "batch_steps=200", "value_epochs=1"]

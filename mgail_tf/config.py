@@ -79,29 +79,28 @@ class MGAIL:
     # policy
     policy_hidden: tuple[int, ...] = (128, 64)
     policy_learning_rate: float = 3e-4
-    policy_batch: int = 16
+    policy_batch: int = 64
     gradient_clip: float = 1.0  # global norm
     log_std: float = -1.2  # ln 0.3: exploration noise in [-1, 1] units; found
     final_log_std: float = -2.3  # log_std falls linearly to it; ln 0.1
     learn_std: bool = False  # then log_std is only where it starts
     cloning: float = 0.0  # weight of the cloning loss on demonstrated pairs; beyond the paper
     temperature: float = 1.0  # Gumbel-softmax tau
-    averaging: float = 0.3  # share of the run so far over which the scored weights are averaged;
+    averaging: float = 0.05  # share of the run so far over which the scored weights are averaged;
     # 0: the last ones are scored
-    decay: bool = True  # policy and discriminator learning rates fall linearly to a tenth
+    decay: bool = True  # learning rates (not the value's) fall linearly to a tenth
     # imagination
     rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015)
     start_recent: int = 0  # start from the last so many steps; 0: the whole buffer
-    expert_starts: int = 0  # of a policy batch: how many start from demonstrated states
-    horizon: int = 40  # T; 10 in the released code is too short at 0.008 s a step
+    horizon: int = 16  # T; 10 in the released code
     state_gradient: float = 3.0  # bound on a trajectory's J_s, in costs per standardised unit
     unroll: bool = False  # one copy of the graph a step; pays up to T = 10
     gamma: float = 0.99
     cost: str = "neg_log_expert"  # released code; Eq. 3 is "log_d"
     model_end: bool = True  # the model predicts the end of the task; beyond the paper
     dead_cost: float = 4.0  # per imagined step after it
-    horizon_value: bool = False  # a value function beyond the horizon; beyond the paper
-    lam: float = 1.0  # of the returns that mix imagined costs with values
+    horizon_value: bool = True  # a value function beyond the horizon; beyond the paper
+    lam: float = 0.95  # of the returns that mix imagined costs with values
     value_hidden: tuple[int, ...] = (128, 128)
     value_learning_rate: float = 1e-3
     value_target_rate: float = 0.01  # by which its target network follows per iteration
@@ -110,6 +109,8 @@ class MGAIL:
     model: str = "hadamard_gru"  # Section 3.5; or "vanilla"
     model_units: int = 100  # released code
     model_learning_rate: float = 1e-3
+    model_target_rate: float = 0.02  # by which the slow copy that is imagined with follows it per
+    # iteration; 1: no copy. The jitter of the newest model made the policy swing; found
     model_batch: int = 32
     model_length: int = 8
     # discriminator
@@ -137,7 +138,8 @@ _CARTPOLE = {
     "env_steps": 3000,
     "prefill_steps": 500,
     "horizon": 10,  # 0.2 s
-    "horizon_value": True,  # without it the cart drifts off in the end
+    "policy_batch": 16,
+    "lam": 1.0,
     "normaliser_floor": 0.2,  # twenty pairs: their spread is not the task's
     "decay": False,
     "averaging": 0.07,
@@ -163,7 +165,7 @@ TASKS: dict[str, Task] = {
         4,
         20,
         25,
-        {"mgail": {"env_steps": 20_000, "cloning": 0.03}},
+        {"mgail": {"env_steps": 30_000, "cloning": 0.03}},
     ),
     "walker2d": Task("Walker2d-v5", 0, 4, 20, 25),
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),
@@ -183,9 +185,9 @@ _PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the r
     "averaging": 0.0,
     "cloning": 0.0,
     "decay": False,
-    "expert_starts": 0,
     "state_gradient": 0.0,
-    "lam": 1.0,
+    "model_target_rate": 1.0,
+    "final_log_std": -1.2,
 }
 _RELEASED = {  # the authors' released code, as far as a replayed rollout can be it
     **_PAPER,

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,23 @@ class Env:
         self.spec = spec
         self._env = env
         self._seed: int | None = seed
+
+    def origin(self) -> dict[str, Any]:
+        """Return what the next `reset` depends on, as JSON can hold it."""
+        if self._seed is not None:
+            return {"seed": self._seed}
+        return {"generator": self._env.unwrapped.np_random.bit_generator.state}
+
+    def rewind(self, origin: Mapping[str, Any]) -> None:
+        """Let the next `reset` be the one that `origin()` was asked before.
+
+        Holds for environments whose only randomness is Gymnasium's `np_random`.
+        """
+        self._seed = origin.get("seed")
+        if self._seed is None:
+            generator = np.random.default_rng()
+            generator.bit_generator.state = origin["generator"]
+            self._env.unwrapped.np_random = generator
 
     def reset(self) -> np.ndarray:
         """Start an episode and return its first state [S]; the first call uses the seed."""

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 from tqdm import tqdm
 
 from mgail_tf import actor, envs, results
+from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import trpo
 from mgail_tf.evaluation import EVALUATION_SEED, evaluate, evaluate_random, normalised
+from mgail_tf.types import Spec
 
 
 class ExpertTraining(NamedTuple):
@@ -21,6 +23,8 @@ class ExpertTraining(NamedTuple):
     episodes: int = 50
     results_path: Path | None = None  # None: results.csv in `out`
     overrides: tuple[str, ...] = ()
+    resume: bool = False  # go on where the run in `out` was stopped
+    checkpoint_every: float = 60.0  # seconds
 
 
 def train(job: ExpertTraining) -> list[dict[str, Any]]:
@@ -32,20 +36,34 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
     spec = envs.make(job.task, job.seed).spec
     config = dataclasses.asdict(job.config)
     described = {"algorithm": "trpo", "task": job.task, "seed": job.seed, "config": config}
-    run = results.Run(job.out, described)
+    with results.Run(job.out, described, job.resume, job.checkpoint_every) as run:
+        weights = run.path / "policy.npz"
+        training, steps = trpo.train(job.task, job.config, job.seed), 0
+        if run.saved:
+            training.restore(run.saved["training"])
+            steps = run.saved["steps"]
+        with tqdm(total=job.config.env_steps, unit="step", desc=f"trpo {job.task}") as bar:
+            for steps, learner, metrics in training:
+                run.progress({"env_steps": steps, **metrics})
+                learner.actor().save(weights, spec)
+                bar.set_postfix(
+                    ret=f"{metrics['return']:.0f}", kl=f"{metrics['kl']:.4f}", refresh=False
+                )
+                bar.update(steps - bar.n)
+                run.checkpoint(steps, training, steps=steps)
+        return _score(job, spec, run, training.learner.actor(), steps)
+
+
+def _score(
+    job: ExpertTraining, spec: Spec, run: results.Run, policy: NumpyPolicy, steps: int
+) -> list[dict[str, Any]]:
+    """Score the expert in both modes; write its learning curve and its result rows."""
     weights = run.path / "policy.npz"
-    with tqdm(total=job.config.env_steps, unit="step", desc=f"trpo {job.task}") as bar:
-        for steps, learner, metrics in trpo.train(job.task, job.config, job.seed):
-            run.progress({"env_steps": steps, **metrics})
-            learner.actor().save(weights, spec)
-            bar.set_postfix(
-                ret=f"{metrics['return']:.0f}", kl=f"{metrics['kl']:.4f}", refresh=False
-            )
-            bar.update(steps - bar.n)
+    policy.save(weights, spec)
     seconds = run.seconds
     random = evaluate_random(job.task, job.episodes, EVALUATION_SEED)
     scores = [
-        evaluate(job.task, learner.actor(), job.episodes, EVALUATION_SEED, mode)
+        evaluate(job.task, policy, job.episodes, EVALUATION_SEED, mode)
         for mode in ("deterministic", "stochastic")
     ]
     levels = {f"{score.mode} expert": score.return_mean for score in scores}
@@ -71,7 +89,5 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
         }
         for score in scores
     ]
-    for row in rows:
-        results.append_row(job.results_path or run.path / "results.csv", row)
-    run.finish({"rows": rows})
+    run.finish({"rows": rows}, rows, job.results_path or run.path / "results.csv")
     return rows

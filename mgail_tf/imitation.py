@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +32,8 @@ class Imitation(NamedTuple):
     subsample: int | None = None
     episodes: int = 50
     results_path: Path | None = None  # None: results.csv in `out`
+    resume: bool = False  # go on where the run in `out` was stopped
+    checkpoint_every: float = 60.0  # seconds
 
 
 class _Given(NamedTuple):
@@ -67,34 +70,34 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
     Raises:
         BadInput: the demonstrations, the environment or the directory will not do.
     """
-    results.check_free(job.out)  # before the demonstrations take their time
+    if not job.resume:
+        results.check_free(job.out)  # before the demonstrations take their time
     given = _prepare(job)
-    run = results.Run(
-        job.out,
-        {
-            "algorithm": job.algorithm,
-            "task": job.task,
-            "variant": job.variant,
-            "seed": job.seed,
-            "num_trajectories": len(given.demonstrations.episodes),
-            "subsample": given.subsample,
-            "demos_sha256": given.demonstrations.sha256,
-            "config": dataclasses.asdict(job.config),
-        },
-    )
-    train = _train_bc if job.algorithm == "bc" else _train_online
-    actor, steps = train(job, given, run)
-    seconds = run.seconds
-    scores = [
-        evaluate(job.task, actor, job.episodes, EVALUATION_SEED, mode)
-        for mode in ("deterministic", "stochastic")
-    ]
-    if job.algorithm != "bc":
-        random, expert = given.reference
-        levels = {"expert as sampled": expert, "random": random}
-        title = f"{job.algorithm.upper()} on {given.spec.env_id}, {len(given.pairs.states)} pairs"
-        results.plot_curve(run.path / "progress.csv", run.path / "curve.png", title, levels)
-    return _write(job, given, run, actor, scores, steps, seconds)
+    described = {
+        "algorithm": job.algorithm,
+        "task": job.task,
+        "variant": job.variant,
+        "seed": job.seed,
+        "num_trajectories": len(given.demonstrations.episodes),
+        "subsample": given.subsample,
+        "demos_sha256": given.demonstrations.sha256,
+        "config": dataclasses.asdict(job.config),
+    }
+    with results.Run(job.out, described, job.resume, job.checkpoint_every) as run:
+        train = _train_bc if job.algorithm == "bc" else _train_online
+        actor, steps = train(job, given, run)
+        seconds = run.seconds
+        scores = [
+            evaluate(job.task, actor, job.episodes, EVALUATION_SEED, mode)
+            for mode in ("deterministic", "stochastic")
+        ]
+        if job.algorithm != "bc":
+            random, expert = given.reference
+            levels = {"expert as sampled": expert, "random": random}
+            count = len(given.pairs.states)
+            title = f"{job.algorithm.upper()} on {given.spec.env_id}, {count} pairs"
+            results.plot_curve(run.path / "progress.csv", run.path / "curve.png", title, levels)
+        return _write(job, given, run, actor, scores, steps, seconds)
 
 
 class _Steps(NamedTuple):
@@ -107,21 +110,29 @@ class _Steps(NamedTuple):
 
 def _train_bc(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     learner = bc.BC(given.spec, job.config, given.pairs, job.seed)
+    if run.saved:
+        learner.restore(run.saved["training"])
     with tqdm(total=job.config.max_epochs, unit="epoch", desc=f"bc {job.task}") as bar:
         for epoch, metrics in learner.train():
             run.progress({"epoch": epoch, **metrics})
             bar.set_postfix(held_out=f"{metrics['held_out_loss']:.3f}", refresh=False)
             bar.update(epoch - bar.n)
+            run.checkpoint(epoch, learner)
     return learner.actor(), _Steps(0, 0, 0)
 
 
 def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     config = job.config
-    train: Callable[..., Iterator] = gail.train if job.algorithm == "gail" else mgail.train
+    train: Callable[..., Any] = gail.train if job.algorithm == "gail" else mgail.train
     shown = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
-    due, evaluated = config.env_steps / 10, 0.0
+    training = train(job.task, given.pairs, config, job.seed)
+    # what the loop itself counts: the next evaluation's place, the steps that evaluations took
+    due, evaluated, steps = config.env_steps / 10, 0.0, 0
+    if run.saved:
+        due, evaluated, steps = run.saved["counters"]
+        training.restore(run.saved["training"])
     with tqdm(total=config.env_steps, unit="step", desc=f"{job.algorithm} {job.task}") as bar:
-        for steps, learner, metrics in train(job.task, given.pairs, config, job.seed):
+        for steps, learner, metrics in training:
             mean = math.nan
             if steps >= due:
                 due += config.env_steps / 10
@@ -132,8 +143,10 @@ def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[Nump
             postfix = {k: f"{metrics[name]:.4g}" for k, name in shown.items() if name in metrics}
             bar.set_postfix(postfix, refresh=False)
             bar.update(steps - bar.n)
+            counters = [due, evaluated, steps]
+            run.checkpoint(steps, training, counters=counters)
     prefill = min(config.prefill_steps, config.env_steps) if job.algorithm == "mgail" else 0
-    return learner.final_actor(), _Steps(steps, prefill, round(evaluated))
+    return training.learner.final_actor(), _Steps(steps, prefill, round(evaluated))
 
 
 def _write(
@@ -185,8 +198,8 @@ def _write(
         "expert_return": expert,
         "random_return": random,
     }
+    shutil.rmtree(run.path / "saved_model", ignore_errors=True)  # of a run that was killed here
     export.save(run.path / "saved_model", actor, given.spec, metadata)
-    for row in rows:
-        results.append_row(job.results_path or run.path / "results.csv", row)
-    run.finish({"rows": rows, **metadata})
+    table = job.results_path or run.path / "results.csv"
+    run.finish({"rows": rows, **metadata}, rows, table)
     return rows

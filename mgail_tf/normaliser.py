@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mgail_tf.checkpoint import Resumable
+
 
 class Normaliser(NamedTuple):
     """Map states to standard deviations from the mean, clipped to +-clip of them."""
@@ -30,8 +32,10 @@ def fit(states: np.ndarray, floor: float, clip: float) -> Normaliser:
     return Normaliser(states.mean(0), np.maximum(states.std(0), floor), clip)
 
 
-class RunningMoments:
+class RunningMoments(Resumable):
     """Mean and variance of all rows seen (Chan et al. 1979, parallel update)."""
+
+    _plain = ("count", "mean", "squares")
 
     def __init__(self, size: int):
         self.count = 0.0

@@ -15,7 +15,8 @@ _CHOICES = {
     "cost": ("log_d", "neg_log_expert", "logit"),
     "model": ("hadamard_gru", "vanilla"),
 }
-_FRACTIONS = ("gamma", "train_fraction", "value_target_rate")  # 0 < x < 1
+_FRACTIONS = ("gamma", "train_fraction")  # 0 < x < 1
+_RATES = ("model_target_rate", "value_target_rate")  # 0 < x <= 1
 _MAY_BE_0 = (
     "averaging",
     "burn_in",
@@ -23,7 +24,7 @@ _MAY_BE_0 = (
     "cloning",
     "dead_cost",
     "discriminator_recent",
-    "expert_starts",
+    "entropy",
     "gradient_penalty",
     "gradient_slope",
     "lam",
@@ -46,6 +47,8 @@ def check(config: Any) -> Any:
             expected = "" if value in _CHOICES[key] else f"one of {', '.join(_CHOICES[key])}"
         elif key in _FRACTIONS:
             expected = "" if 0 < value < 1 else "more than 0 and less than 1"
+        elif key in _RATES:
+            expected = "" if 0 < value <= 1 else "more than 0, at most 1"
         elif isinstance(value, tuple):
             possible = all(type(x) is int and x > 0 for x in value)
             expected = "" if possible else "positive whole numbers"

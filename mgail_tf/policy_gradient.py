@@ -4,12 +4,13 @@ The experts follow the environment's, GAIL its discriminator's.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from mgail_tf import config as configs
 from mgail_tf.actor import NumpyPolicy
+from mgail_tf.checkpoint import Resumable
 from mgail_tf.envs import Env
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, to_numpy
 from mgail_tf.networks.value import Value, ValueFit
@@ -21,7 +22,7 @@ from mgail_tf.types import Episode, Spec
 
 
 class Learner(Protocol):
-    """What `iterate` trains."""
+    """What `Training` trains."""
 
     def actor(self) -> NumpyPolicy:
         """Return the policy that acts, with the present weights."""
@@ -36,7 +37,7 @@ class Learner(Protocol):
         ...
 
 
-class PolicyGradient:
+class PolicyGradient(Resumable):
     """Policy, value function and running statistics of one learner."""
 
     def __init__(self, spec: Spec, config: configs.TRPO, seed: int):
@@ -70,6 +71,16 @@ class PolicyGradient:
         if not self._states.count:
             normaliser.std[:] = 1.0
         return to_numpy(self.policy, normaliser)
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "policy": self.policy,
+            "value": self.value,
+            "value_optimiser": self._fit.optimiser,
+            "states": self._states,
+            "returns": self._returns,
+            "rng": self._rng,
+        }
 
     def observe(self, episodes: Sequence[Episode]) -> None:
         """Take states into the running statistics that standardise them."""
@@ -121,17 +132,33 @@ class PolicyGradient:
         return {**{k: float(v) for k, v in metrics.items()}, "value_loss": loss}
 
 
-def iterate(
-    env: Env, learner: Learner, config: configs.TRPO, seed: int
-) -> Iterator[tuple[int, dict[str, float]]]:
-    """Yield (environment steps so far, metrics) after every update, until the budget."""
-    collector = Collector(env, np.random.default_rng([seed, 1]))
-    # the first batch only sets the normaliser: a step taken without one is wasted
-    learner.observe(collector.collect(learner.actor(), config.batch_steps[0]))
-    while collector.env_steps < config.env_steps:
-        left = 1.0 - collector.env_steps / config.env_steps
-        batch = config.batch_steps[int((1.0 - left) * len(config.batch_steps))]
-        collector.finished.clear()
-        metrics = learner.update(collector.collect(learner.actor(), batch), left)
-        metrics["return"], metrics["length"] = np.mean(collector.finished or [(np.nan, np.nan)], 0)
-        yield collector.env_steps, metrics
+class Training(Resumable):
+    """Collecting batches and learning from them, up to the budget of environment steps.
+
+    Iterating yields (environment steps so far, learner, metrics) after every update, and goes on
+    where the last iteration or `restore` left off.
+    """
+
+    def __init__(self, env: Env, learner: Any, config: configs.TRPO, seed: int):
+        """Begin; `learner` is a `Learner`, `seed` fixes the actions that are drawn."""
+        self.learner: Any = learner
+        self._config = config
+        self._collector = Collector(env, np.random.default_rng([seed, 1]))
+
+    def __iter__(self) -> Iterator[tuple[int, Any, dict[str, float]]]:
+        """Go on with the training."""
+        learner, config, collector = self.learner, self._config, self._collector
+        if not collector.env_steps:
+            # the first batch only sets the normaliser: a step taken without one is wasted
+            learner.observe(collector.collect(learner.actor(), config.batch_steps[0]))
+        while collector.env_steps < config.env_steps:
+            left = 1.0 - collector.env_steps / config.env_steps
+            batch = config.batch_steps[int((1.0 - left) * len(config.batch_steps))]
+            collector.finished.clear()
+            metrics = learner.update(collector.collect(learner.actor(), batch), left)
+            means = np.mean(collector.finished or [(np.nan, np.nan)], 0)
+            metrics["return"], metrics["length"] = means
+            yield collector.env_steps, learner, metrics
+
+    def _parts(self) -> dict[str, Any]:
+        return {"learner": self.learner, "collector": self._collector}

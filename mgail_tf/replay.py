@@ -1,14 +1,16 @@
 """The experience buffer B of Algorithm 1."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from mgail_tf.checkpoint import Resumable
 from mgail_tf.normaliser import Normaliser
 from mgail_tf.types import Episode, Pairs, Sequences, Spec
 
 
-class ReplayBuffer:
+class ReplayBuffer(Resumable):
     """A ring of the last `capacity` steps, in environment units, standardised when sampled."""
 
     def __init__(self, capacity: int, spec: Spec, normaliser: Normaliser):
@@ -26,6 +28,27 @@ class ReplayBuffer:
     def __len__(self) -> int:
         """Return the number of steps held."""
         return self._size
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs."""
+        counters = [self._head, self._size, self._last_episode, self._next_step]
+        return {"counters": counters, **{k: v[: self._size] for k, v in self._columns().items()}}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go back to where `state()` was asked; the capacity must be the same."""
+        self._head, self._size, self._last_episode, self._next_step = saved["counters"]
+        for name, column in self._columns().items():
+            column[: self._size] = saved[name]
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        return {
+            "states": self._states,
+            "next_states": self._next_states,
+            "actions": self._actions,
+            "terminated": self._terminated,
+            "episode": self._episode,
+            "step": self._step,
+        }
 
     def add(self, episode: Episode) -> None:
         """Append an Episode; one that is `continued` is joined to the one added before it."""

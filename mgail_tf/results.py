@@ -6,13 +6,19 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import os
 import platform
+import shutil
+import signal
 import subprocess
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mgail_tf import checkpoint
+from mgail_tf.checkpoint import Resumable
 from mgail_tf.types import BadInput
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
@@ -54,27 +60,79 @@ def check_free(path: Path) -> None:
 
 
 class Run:
-    """One training run's directory: config.json, progress.csv, and final.json once finished."""
+    """One training run's directory: config.json, progress.csv, and final.json once finished.
 
-    def __init__(self, path: Path, config: Mapping[str, Any]):
-        """Claim an empty or absent directory.
+    Used as a context, in which Ctrl-C waits for the next `checkpoint`.
+    """
+
+    def __init__(
+        self, path: Path, config: Mapping[str, Any], resume: bool = False, every: float = 60.0
+    ):
+        """Claim an empty or absent directory, or with `resume` the one that the run began in.
+
+        Args:
+            every: seconds between checkpoints.
 
         Raises:
-            BadInput: the directory holds another run, or cannot be written.
+            BadInput: the directory holds another run or a finished one, is being written by
+                another process, or cannot be written.
         """
-        check_free(path)
+        if not (resume and (path / "config.json").exists()):
+            check_free(path)
+        self.path, self._every = path, every
+        self.saved: dict[str, Any] | None = None
+        self._columns: list[str] = []
+        self._start = self._last = time.monotonic()
+        self._interrupted = False
+        text = json.dumps(config, indent=2) + "\n"
         try:
             path.mkdir(parents=True, exist_ok=True)
-            (path / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+            self._lock = (path / ".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if (path / "config.json").exists():
+                self._take_up(text)
+            else:
+                write_whole(path / "config.json", text)
+        except BlockingIOError as error:
+            raise BadInput(f"{path}: another process is writing there") from error
         except OSError as error:
             raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
-        self.path = path
-        self._columns: list[str] = []
-        self._start = time.monotonic()
+
+    def _take_up(self, text: str) -> None:
+        """Check that the directory's run is this one, and cut progress.csv to its checkpoint."""
+        if (self.path / "config.json").read_text() != text:
+            raise BadInput(f"{self.path}: config.json is another run's; choose another --out")
+        if (self.path / "final.json").exists():
+            raise BadInput(f"{self.path}: the run is finished; choose another --out")
+        self.saved = checkpoint.load(self.path / "checkpoints")
+        run: dict[str, Any] = {"bytes": 0, "columns": [], "seconds": 0.0}
+        run = self.saved["run"] if self.saved else run
+        self._columns = run["columns"]
+        self._start -= run["seconds"]
+        if (self.path / "progress.csv").exists():
+            os.truncate(self.path / "progress.csv", run["bytes"])
+
+    def __enter__(self) -> "Run":
+        """Hold Ctrl-C back until a checkpoint is due; a second one is let through."""
+
+        def interrupt(number, frame):
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, interrupt)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Let Ctrl-C through again, and another process in."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, self._handler)
+        self._lock.close()
 
     @property
     def seconds(self) -> float:
-        """Wall-clock seconds since the run began."""
+        """Wall-clock seconds of the run, those before it was resumed included."""
         return time.monotonic() - self._start
 
     def progress(self, row: Mapping[str, Any]) -> None:
@@ -88,13 +146,48 @@ class Run:
                 writer.writeheader()
             writer.writerow(row)
 
-    def finish(self, final: Mapping[str, Any]) -> None:
-        """Write final.json, whose presence means that the run is finished."""
-        (self.path / "final.json").write_text(json.dumps(final, indent=2) + "\n")
+    def checkpoint(self, number: int, training: Resumable, **counters: Any) -> None:
+        """Save checkpoint `number` if it is time or Ctrl-C was pressed.
+
+        Raises:
+            KeyboardInterrupt: it was.
+        """
+        if self._interrupted or time.monotonic() - self._last >= self._every:
+            size = (self.path / "progress.csv").stat().st_size
+            run = {"bytes": size, "columns": self._columns, "seconds": self.seconds}
+            state = {"run": run, "training": training.state(), **counters}
+            checkpoint.save(self.path / "checkpoints", number, state)
+            self._last = time.monotonic()
+        if self._interrupted:
+            raise KeyboardInterrupt(f"{self.path}: saved at {number}; --resume goes on from there")
+
+    def finish(self, final: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], table: Path):
+        """Append the result rows to a table, and write final.json: the run is finished.
+
+        A run that was killed here and is finished again appends the rows of the first time.
+        """
+        pending = self.path / "rows.json"
+        if not pending.exists():
+            write_whole(pending, json.dumps(list(rows)))
+        for row in json.loads(pending.read_text()):
+            append_row(table, row, once=True)
+        write_whole(self.path / "final.json", json.dumps(final, indent=2) + "\n")
+        pending.unlink()
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
 
-def append_row(path: Path, row: Mapping[str, Any]) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that is never seen half written."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
+def append_row(path: Path, row: Mapping[str, Any], once: bool = False) -> None:
     """Append to a CSV of results; two processes that do so at once lose nothing.
+
+    Args:
+        once: not if the very same row is there already.
 
     Raises:
         BadInput: the file's columns are others.
@@ -103,14 +196,17 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
     with path.open("a+", newline="") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
-        header = next(csv.reader(file), None)
+        held = file.read()
+        header = next(csv.reader(io.StringIO(held)), None)
         if header is not None and header != list(row):
             raise BadInput(f"{path}: columns: found {header}, expected {list(row)}")
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row), lineterminator="\n")
-        if header is None:
-            writer.writeheader()
         writer.writerow(row)
+        if once and text.getvalue() in held:
+            return
+        if header is None:
+            file.write(",".join(row) + "\n")
         file.write(text.getvalue())
 
 

@@ -1,15 +1,17 @@
 """Stepping environments with a NumPy policy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from mgail_tf.actor import Actor
+from mgail_tf.checkpoint import Resumable
 from mgail_tf.envs import Env
 from mgail_tf.types import Episode
 
 
-class Collector:
+class Collector(Resumable):
     """Steps one environment, and keeps its place between calls.
 
     `env_steps` counts every step taken; `finished` lists (return, length) of ended episodes.
@@ -21,7 +23,46 @@ class Collector:
         self.finished: list[tuple[float, float]] = []
         self._rng = rng
         self._state: np.ndarray | None = None
-        self._return, self._length = 0.0, 0
+        self._return = 0.0
+        self._origin: dict[str, Any] = {}  # of the episode that is going on
+        self._taken: list[np.ndarray] = []  # its samples so far
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs; an open episode is kept as its beginning and its actions."""
+        is_open = self._state is not None
+        return {
+            "origin": self._origin if is_open else self.env.origin(),
+            "taken": self._taken if is_open else [],
+            "open": is_open,
+            "env_steps": self.env_steps,
+            "finished": [list(pair) for pair in self.finished],
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go back to where `state()` was asked, playing an open episode again from its start."""
+        self.env.rewind(saved["origin"])
+        self._state = None
+        if saved["open"]:
+            self._begin()
+            for sample in saved["taken"]:
+                self._step(sample)
+        self.env_steps = saved["env_steps"]
+        self.finished = [(pair[0], pair[1]) for pair in saved["finished"]]
+        self._rng.bit_generator.state = saved["rng"]
+
+    def _begin(self) -> np.ndarray:
+        self._origin, self._taken, self._return = self.env.origin(), [], 0.0
+        self._state = self.env.reset()
+        return self._state
+
+    def _step(self, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, bool, bool]:
+        result = self.env.step(sample)
+        self._state = result[1]
+        self._taken.append(sample)
+        self._return += result[2]
+        self.env_steps += 1
+        return result
 
     def collect(self, policy: Actor, steps: int, stochastic: bool = True) -> list[Episode]:
         """Take exactly `steps` steps; the last Episode may be left open and continued later."""
@@ -36,24 +77,21 @@ class Collector:
         rng = self._rng if stochastic else None
         while steps > 0:
             continued = self._state is not None
-            if self._state is None:
-                self._state, self._return, self._length = self.env.reset(), 0.0, 0
-            states, actions, samples, rewards = [self._state], [], [], []
+            states = [self._begin() if self._state is None else self._state]
+            actions: list[np.ndarray] = []
+            rewards: list[float] = []
+            before = len(self._taken)
             terminated = truncated = False
             while steps > 0 and not (terminated or truncated):
                 sample = policy.act(states[-1], rng)
-                applied, state, reward, terminated, truncated = self.env.step(sample)
+                applied, state, reward, terminated, truncated = self._step(sample)
                 states.append(state)
                 actions.append(applied)
-                samples.append(sample)
                 rewards.append(reward)
                 steps -= 1
-            self.env_steps += len(actions)
-            self._return += sum(rewards)
-            self._length += len(rewards)
-            self._state = states[-1]
+            samples = self._taken[before:]
             if terminated or truncated:
-                self.finished.append((self._return, self._length))
+                self.finished.append((self._return, len(self._taken)))
                 self._state = None
             yield Episode(
                 np.asarray(states, np.float32),

@@ -15,6 +15,7 @@ from mgail_tf.types import BadInput
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     {"mgail_tf", "mgail_tf.types"},
+    {"mgail_tf.checkpoint"},
     {
         "mgail_tf.normaliser",
         "mgail_tf.config",
@@ -26,7 +27,7 @@ ORDER = (
     {"mgail_tf.experts"},
     {"mgail_tf.networks"},
     {"mgail_tf.objectives", "mgail_tf.imagination", "mgail_tf.trust_region"},
-    {"mgail_tf.export", "mgail_tf.policy_gradient"},
+    {"mgail_tf.export", "mgail_tf.policy_gradient", "mgail_tf.batches", "mgail_tf.averaging"},
     {"mgail_tf.agents"},
     {"mgail_tf.imitation", "mgail_tf.expert_training"},
     {"launch"},

@@ -1,6 +1,7 @@
 """Behavioural cloning: maximum likelihood on the pairs, stopped early on held-out ones."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,14 +9,17 @@ import tensorflow as tf
 
 from mgail_tf import config as configs
 from mgail_tf.actor import NumpyPolicy
+from mgail_tf.checkpoint import Resumable
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, to_numpy
 from mgail_tf.normaliser import fit
 from mgail_tf.objectives import cloning_loss
 from mgail_tf.types import Pairs, Spec
 
 
-class BC:
+class BC(Resumable):
     """A policy fitted to demonstrated pairs; it takes no environment step."""
+
+    _plain = ("_epochs", "_best_epoch", "_best", "_stopped", "_best_weights")
 
     def __init__(self, spec: Spec, config: configs.BC, expert: Pairs, seed: int):
         """Build the policy and split the pairs; `seed` fixes both and the batch order."""
@@ -38,6 +42,8 @@ class BC:
         self._train = states[order[:count]], expert.actions[order[:count]]
         held = order[count:] if count < len(order) else order
         self._held_out = states[held], expert.actions[held]
+        self._epochs, self._best_epoch, self._best, self._stopped = 0, 0, np.inf, False
+        self._best_weights = self.policy.get_weights()
 
     def actor(self) -> NumpyPolicy:
         """Return the policy that acts, with the present weights."""
@@ -63,14 +69,18 @@ class BC:
 
     def train(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yield (epochs so far, metrics); at the end the best held-out weights are put back."""
-        best, best_epoch, weights = np.inf, 0, self.policy.get_weights()
-        for epoch in range(1, self.config.max_epochs + 1):
+        config = self.config
+        while not self._stopped:
             loss = self.epoch()
-            if loss < best:
-                best, best_epoch, weights = loss, epoch, self.policy.get_weights()
-            stop = epoch - best_epoch >= self.config.patience or epoch == self.config.max_epochs
-            if stop:
-                self.policy.set_weights(weights)
-            yield epoch, {"held_out_loss": loss, "best_held_out_loss": best}
-            if stop:
-                return
+            self._epochs += 1
+            if loss < self._best:
+                self._best, self._best_epoch = loss, self._epochs
+                self._best_weights = self.policy.get_weights()
+            waited = self._epochs - self._best_epoch
+            self._stopped = waited >= config.patience or self._epochs == config.max_epochs
+            if self._stopped:
+                self.policy.set_weights(self._best_weights)
+            yield self._epochs, {"held_out_loss": loss, "best_held_out_loss": self._best}
+
+    def _parts(self) -> dict[str, Any]:
+        return {"policy": self.policy, "optimiser": self._optimiser, "rng": self._rng}

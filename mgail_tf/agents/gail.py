@@ -9,7 +9,8 @@ Which sign the reward has decides what an episode's end is worth, whoever the ex
 success, as MountainCar and Acrobot do.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,14 +19,15 @@ import tensorflow as tf
 from mgail_tf import config as configs
 from mgail_tf import envs
 from mgail_tf.actor import NumpyPolicy
+from mgail_tf.checkpoint import Resumable
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.normaliser import fit
 from mgail_tf.objectives import discriminator_loss, policy_cost
-from mgail_tf.policy_gradient import PolicyGradient, iterate
+from mgail_tf.policy_gradient import PolicyGradient, Training
 from mgail_tf.types import Episode, Pairs, Spec
 
 
-class GAIL:
+class GAIL(Resumable):
     """A discriminator, and a policy that follows it by the score function."""
 
     def __init__(self, spec: Spec, config: configs.GAIL, expert: Pairs, seed: int):
@@ -46,6 +48,14 @@ class GAIL:
     def final_actor(self) -> NumpyPolicy:
         """Return the policy that is scored: the one that acts."""
         return self.actor()
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "policy_gradient": self.policy_gradient,
+            "discriminator": self.discriminator,
+            "optimiser": self._optimiser,
+            "rng": self._rng,
+        }
 
     def observe(self, episodes: Sequence[Episode]) -> None:
         """Take states into the policy's running statistics."""
@@ -101,11 +111,7 @@ class GAIL:
         }
 
 
-def train(
-    task: str, expert: Pairs, config: configs.GAIL, seed: int
-) -> Iterator[tuple[int, GAIL, dict[str, float]]]:
-    """Yield (environment steps so far, learner, metrics) after every update, until the budget."""
+def train(task: str, expert: Pairs, config: configs.GAIL, seed: int) -> Training:
+    """Return the training of an imitator; iterating over it runs it."""
     env = envs.make(task, seed)
-    learner = GAIL(env.spec, config, expert, seed)
-    for steps, metrics in iterate(env, learner, config, seed):
-        yield steps, learner, metrics
+    return Training(env, GAIL(env.spec, config, expert, seed), config, seed)

@@ -10,6 +10,10 @@ import tensorflow as tf
 from mgail_tf import config as configs
 from mgail_tf import envs
 from mgail_tf.actor import NumpyPolicy
+from mgail_tf.averaging import RunningAverage, follow
+from mgail_tf.batches import Batches
+from mgail_tf.checkpoint import Resumable
+from mgail_tf.envs import Env
 from mgail_tf.imagination import burn_in, imagine, replay_rollout
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import FORWARD_MODELS
@@ -28,7 +32,7 @@ from mgail_tf.rollout import Collector
 from mgail_tf.types import Pairs, Sequences, Spec, Trajectory
 
 
-class MGAIL:
+class MGAIL(Resumable):
     """The three networks, their optimisers, and one compiled function that updates all three."""
 
     def __init__(self, spec: Spec, config: configs.MGAIL, expert: Pairs, seed: int):
@@ -46,11 +50,14 @@ class MGAIL:
                 spec, config.policy_hidden, "relu", seed, config.log_std, config.learn_std
             )
         self.discriminator = Discriminator(spec, config.discriminator_hidden, "relu", seed + 100)
-        model = FORWARD_MODELS[config.model]
-        self.model = model(spec, config.model_units, config.state_clip, seed + 200)
+        self.model, self._slow_model = (
+            FORWARD_MODELS[config.model](spec, config.model_units, config.state_clip, seed + 200)
+            for _ in range(2)
+        )
         self.value = Value(spec.state_size, config.value_hidden, "relu", seed + 300)
         self._target = Value(spec.state_size, config.value_hidden, "relu", seed + 300)
-        self._rng = np.random.default_rng([seed, 2])
+        draw = self.policy.draw_noise
+        self._batches = Batches(spec, config, self._expert, draw, np.random.default_rng([seed, 2]))
         self._optimisers = {
             name: keras.optimizers.Adam(rate, global_clipnorm=clip)
             for name, rate, clip in (
@@ -62,7 +69,7 @@ class MGAIL:
         }
         for name, optimiser in self._optimisers.items():
             optimiser.build(getattr(self, name).trainable_variables)
-        self._average, self._blocks = self.policy.get_weights(), 0
+        self._average = RunningAverage(self.policy.get_weights(), config.averaging)
         self._block = tf.function(self._iterations, jit_compile=config.jit_compile)
 
     def actor(self) -> NumpyPolicy:
@@ -72,10 +79,21 @@ class MGAIL:
     def final_actor(self) -> NumpyPolicy:
         """Return the policy that is scored: with the averaged weights, if they are averaged."""
         present = self.policy.get_weights()
-        self.policy.set_weights(self._average)
+        self.policy.set_weights(self._average.weights)
         averaged = self.actor()
         self.policy.set_weights(present)
         return averaged
+
+    def _parts(self) -> dict[str, Any]:
+        networks = {name: getattr(self, name) for name in self._optimisers}
+        optimisers = {f"{name}_optimiser": o for name, o in self._optimisers.items()}
+        return {
+            **networks,
+            **optimisers,
+            "target": self._target,
+            "slow_model": self._slow_model,
+            "batches": self._batches,
+        }
 
     # -- one iteration -------------------------------------------------------------------------
 
@@ -93,11 +111,12 @@ class MGAIL:
         """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
         config, warm = self.config, self.config.burn_in
         states, actions, _, mask = starts
-        hidden = burn_in(self.model, states[:warm], actions[:warm], mask[:warm])
+        model = self._slow_model
+        hidden = burn_in(model, states[:warm], actions[:warm], mask[:warm])
         if config.rollout == "imagine":
             return imagine(
                 self.policy,
-                self.model,
+                model,
                 states[warm],
                 hidden,
                 noise,
@@ -107,7 +126,7 @@ class MGAIL:
                 config.state_gradient / (config.policy_batch * config.horizon),
             )
         return replay_rollout(
-            self.policy, self.model, states[warm:], actions[warm:], noise, hidden, config.unroll
+            self.policy, model, states[warm:], actions[warm:], noise, hidden, config.unroll
         )
 
     def _policy_loss(self, starts: Sequences, noise, expert):
@@ -137,6 +156,7 @@ class MGAIL:
         config = self.config
         agent, expert, mix = batch["agent"], batch["expert"], batch["mix"]
         metrics = self._step("model", lambda: forward_model_loss(self.model, batch["sequences"]))
+        follow(self._slow_model, self.model, config.model_target_rate)
         metrics |= self._step(
             "discriminator",
             lambda: discriminator_loss(
@@ -154,8 +174,7 @@ class MGAIL:
         states, to_go = metrics.pop("states"), metrics.pop("to_go")
         if config.horizon_value:
             metrics |= self._step("value", lambda: self._value_loss(states, to_go))
-            for old, new in zip(self._target.variables, self.value.variables, strict=True):
-                old.assign_add(config.value_target_rate * (new - old))
+            follow(self._target, self.value, config.value_target_rate)
         return metrics
 
     def _iterations(self, batches: dict[str, Any]) -> dict[str, Any]:
@@ -177,34 +196,6 @@ class MGAIL:
 
     # -- blocks --------------------------------------------------------------------------------
 
-    def _batches(self, buffer: ReplayBuffer) -> dict[str, Any]:
-        """Draw everything random of a block in NumPy, where it is cheap and resumable."""
-        config, rng, expert = self.config, self._rng, self._expert
-        count, size = config.block, config.discriminator_batch
-        agent = buffer.sample(rng, (count, size), config.discriminator_recent)
-        rows = rng.integers(len(expert.states), size=(count, size))
-        replay = config.rollout == "replay"
-        length = config.burn_in + (config.horizon if replay else 1)
-        shape = (count, config.horizon, config.policy_batch, self.spec.action_size)
-        starts = buffer.sample_sequences(
-            rng, count, config.policy_batch, length, config.start_recent
-        )
-        if config.expert_starts and not replay:  # demonstrated states have no recorded past
-            columns = slice(0, config.expert_starts)
-            drawn = rng.integers(len(expert.states), size=(count, starts.mask[0, 0, columns].size))
-            starts.states[:, config.burn_in, columns] = expert.states[drawn]
-            starts.mask[:, : config.burn_in, columns] = 0.0
-        return {
-            "sequences": buffer.sample_sequences(
-                rng, count, config.model_batch, config.model_length
-            ),
-            "agent": (agent.states, agent.actions),
-            "expert": (expert.states[rows], expert.actions[rows]),
-            "mix": rng.random((count, size, 1), dtype=np.float32),
-            "starts": starts,
-            "noise": self.policy.draw_noise(rng, shape),
-        }
-
     def update(self, buffer: ReplayBuffer, progress: float) -> dict[str, float]:
         """Run one block of iterations on the buffer.
 
@@ -216,45 +207,50 @@ class MGAIL:
         """
         config = self.config
         if config.decay:
-            fraction = 1.0 - 0.9 * progress
-            self._optimisers["policy"].learning_rate = fraction * config.policy_learning_rate
-            self._optimisers["discriminator"].learning_rate = (
-                fraction * config.discriminator_learning_rate
-            )
+            for name in ("policy", "model", "discriminator"):
+                rate = getattr(config, f"{name}_learning_rate")
+                self._optimisers[name].learning_rate = (1.0 - 0.9 * progress) * rate
         if not (config.learn_std or self.spec.discrete):
             now = config.log_std + progress * (config.final_log_std - config.log_std)
             self.policy.log_std.assign(tf.fill([self.spec.action_size], now))
         batches = tf.nest.map_structure(tf.constant, self._batches(buffer))
         metrics = {name: float(value) for name, value in self._block(batches).items()}
-        self._blocks += 1
-        # polynomial-decay averaging (Shamir & Zhang 2013): the window grows with the run
-        share = 1.0 / (config.averaging * (self._blocks - 1) + 1.0)
-        self._average = [
-            old + share * (new - old)
-            for old, new in zip(self._average, self.policy.get_weights(), strict=True)
-        ]
+        self._average.add(self.policy.get_weights())
         return metrics
 
 
-def train(
-    task: str, expert: Pairs, config: configs.MGAIL, seed: int
-) -> Iterator[tuple[int, MGAIL, dict[str, float]]]:
-    """Yield (environment steps so far, learner, metrics) after every block, until the budget."""
-    env = envs.make(task, seed)
-    learner = MGAIL(env.spec, config, expert, seed)
-    buffer = ReplayBuffer(
-        min(config.buffer_capacity, config.env_steps), env.spec, learner.normaliser
-    )
-    collector = Collector(env, np.random.default_rng([seed, 1]))
-    steps = min(config.prefill_steps, config.env_steps)
-    per_block = max(1, round(config.block / config.updates_per_step))
-    while True:
-        for episode in collector.collect(learner.actor(), steps):
-            buffer.add(episode)
-        metrics = learner.update(buffer, collector.env_steps / config.env_steps)
-        recent = collector.finished[-5:] or [(np.nan, np.nan)]
-        metrics["return"], metrics["length"] = np.mean(recent, 0)
-        yield collector.env_steps, learner, metrics
-        steps = min(per_block, config.env_steps - collector.env_steps)
-        if steps <= 0:
-            return
+class Training(Resumable):
+    """Algorithm 1: acting and updating in turns, up to the budget of environment steps.
+
+    Iterating yields (environment steps so far, learner, metrics) after every block, and goes on
+    where the last iteration or `restore` left off.
+    """
+
+    def __init__(self, env: Env, expert: Pairs, config: configs.MGAIL, seed: int):
+        """Begin; `seed` fixes the networks, the batches and the actions that are drawn."""
+        self.learner = MGAIL(env.spec, config, expert, seed)
+        capacity = min(config.buffer_capacity, config.env_steps)
+        self._buffer = ReplayBuffer(capacity, env.spec, self.learner.normaliser)
+        self._collector = Collector(env, np.random.default_rng([seed, 1]))
+
+    def __iter__(self) -> Iterator[tuple[int, MGAIL, dict[str, float]]]:
+        """Go on with the training."""
+        learner, collector, config = self.learner, self._collector, self.learner.config
+        per_block = max(1, round(config.block / config.updates_per_step))
+        while collector.env_steps < config.env_steps:
+            steps = per_block if collector.env_steps else config.prefill_steps
+            steps = min(steps, config.env_steps - collector.env_steps)
+            for episode in collector.collect(learner.actor(), steps):
+                self._buffer.add(episode)
+            metrics = learner.update(self._buffer, collector.env_steps / config.env_steps)
+            recent = collector.finished[-5:] or [(np.nan, np.nan)]
+            metrics["return"], metrics["length"] = np.mean(recent, 0)
+            yield collector.env_steps, learner, metrics
+
+    def _parts(self) -> dict[str, Any]:
+        return {"learner": self.learner, "buffer": self._buffer, "collector": self._collector}
+
+
+def train(task: str, expert: Pairs, config: configs.MGAIL, seed: int) -> Training:
+    """Return the training of an imitator; iterating over it runs it."""
+    return Training(envs.make(task, seed), expert, config, seed)

@@ -28,8 +28,8 @@ class ValueFit:
     def __init__(self, value: Value, learning_rate: float):
         """Make the optimiser and its slots."""
         self._value = value
-        self._optimiser = keras.optimizers.Adam(learning_rate)
-        self._optimiser.build(value.trainable_variables)
+        self.optimiser = keras.optimizers.Adam(learning_rate)
+        self.optimiser.build(value.trainable_variables)
 
     @tf.function(jit_compile=True)
     def _pass(self, states, targets, minibatches):
@@ -39,7 +39,7 @@ class ValueFit:
                 error = self._value(tf.gather(states, rows)) - tf.gather(targets, rows)
                 loss = tf.reduce_mean(tf.square(error))
             variables = self._value.trainable_variables
-            self._optimiser.apply(tape.gradient(loss, variables), variables)
+            self.optimiser.apply(tape.gradient(loss, variables), variables)
         return loss
 
     def fit(

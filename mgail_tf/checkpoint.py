@@ -1,0 +1,159 @@
+"""Checkpoints: all that a run needs to go on as if it had never been stopped.
+
+A state is nested dicts whose leaves are arrays, lists of arrays, or what JSON can hold (a
+generator's big integers too). A file is one npz of plain arrays, nothing pickled, whose members
+carry their CRC-32. It is written beside its final name, flushed to the disk and renamed, so a file
+under its final name is whole; one damaged later is passed over for the one before.
+"""
+
+import json
+import os
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgail_tf.types import UNREADABLE, BadInput
+
+KEPT = 2
+_JSON = "json"
+
+
+def _flat(state: Mapping[str, Any], prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Move the arrays out of a state into `arrays`; return the rest, which says where they were."""
+    rest: dict[str, Any] = {}
+    for key, value in state.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            rest[key] = _flat(value, f"{name}/", arrays)
+        elif isinstance(value, np.ndarray):
+            arrays[name] = value
+            rest[key] = {"$array": name}
+        elif isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+            names = [f"{name}/{i}" for i in range(len(value))]
+            arrays.update(zip(names, value, strict=True))
+            rest[key] = {"$arrays": names}
+        else:
+            rest[key] = {"$value": value}
+    return rest
+
+
+def _nested(rest: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Put the arrays back where `_flat` took them from."""
+    state: dict[str, Any] = {}
+    for key, value in rest.items():
+        if set(value) == {"$array"}:
+            state[key] = arrays[value["$array"]]
+        elif set(value) == {"$arrays"}:
+            state[key] = [arrays[name] for name in value["$arrays"]]
+        elif set(value) == {"$value"}:
+            state[key] = value["$value"]
+        else:
+            state[key] = _nested(value, arrays)
+    return state
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the checkpoints there, oldest first."""
+    return sorted(folder.glob("checkpoint-*.npz"))
+
+
+def save(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
+    """Write checkpoint `number` (larger ones are newer), then remove all but the last two.
+
+    Raises:
+        BadInput: it cannot be written; those before are left as they were.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    text = json.dumps(_flat(state, "", arrays))
+    path = folder / f"checkpoint-{number:012d}.npz"
+    partial = folder / ".partial.npz"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            members: dict[str, Any] = {f"a/{name}": array for name, array in arrays.items()}
+            np.savez(file, **{_JSON: np.array(text), **members})
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        directory = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+        for old in _files(folder)[:-KEPT]:
+            old.unlink()
+    except OSError as error:
+        raise BadInput(
+            f"{path}: cannot be written ({error.strerror}); earlier checkpoints are kept"
+        ) from error
+    return path
+
+
+def load(folder: Path) -> dict[str, Any] | None:
+    """Return the newest checkpoint's state that can be read, or None where there is none.
+
+    Warns of every one that is damaged.
+
+    Raises:
+        BadInput: there are some, and all are damaged.
+    """
+    files = _files(folder)
+    for path in reversed(files):
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                text = str(data[_JSON])
+                arrays = {n.removeprefix("a/"): data[n] for n in data.files if n != _JSON}
+            return _nested(json.loads(text), arrays)
+        except (*UNREADABLE, zipfile.BadZipFile) as error:
+            reason = " ".join(str(error).split())
+            warnings.warn(f"{path}: damaged, passed over ({reason})", stacklevel=2)
+    if files:
+        raise BadInput(f"{folder}: all {len(files)} checkpoints are damaged")
+    return None
+
+
+class Resumable:
+    """What can give its state and go back to it: its parts, and its plain attributes.
+
+    A part is Resumable itself, a NumPy generator, or a Keras model or optimiser.
+    """
+
+    _plain: tuple[str, ...] = ()
+
+    def _parts(self) -> dict[str, Any]:
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs."""
+        parts = {name: _state(part) for name, part in self._parts().items()}
+        return {**parts, **{name: getattr(self, name) for name in self._plain}}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go back to where `state()` was asked."""
+        for name, part in self._parts().items():
+            if isinstance(part, Resumable):
+                part.restore(saved[name])
+            elif isinstance(part, np.random.Generator):
+                part.bit_generator.state = saved[name]
+            else:
+                for variable, value in zip(_variables(part), saved[name], strict=True):
+                    variable.assign(value)
+        for name in self._plain:
+            setattr(self, name, saved[name])
+
+
+def _state(part: Any) -> Any:
+    if isinstance(part, Resumable):
+        return part.state()
+    if isinstance(part, np.random.Generator):
+        return part.bit_generator.state
+    return [np.array(variable) for variable in _variables(part)]
+
+
+def _variables(part: Any) -> Any:
+    """Return a model's weights (its other variables seed what is not used), or an optimiser's."""
+    return part.weights if hasattr(part, "weights") else part.variables

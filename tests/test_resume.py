@@ -1,0 +1,225 @@
+"""A run that is stopped goes on as if it never had been, and no checkpoint is ever half written."""
+
+import csv
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from itertools import islice
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from launch import train_expert, train_mgail
+from mgail_tf import actor, checkpoint, config, envs, experts
+from mgail_tf.agents import bc, gail, mgail, trpo
+from mgail_tf.demos import Demonstrations
+from mgail_tf.rollout import Collector
+from mgail_tf.types import BadInput
+from tests import toys
+from tests.test_agents import TINY, TINY_GAIL
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = {
+    "one": {"array": np.arange(6.0).reshape(2, 3), "list": [np.ones(2), np.zeros((0, 3))]},
+    "empty": {},
+    "numbers": [1, 2.5, True, None, "text", 2**127],
+    "nothing": [],
+    "infinite": float("inf"),
+}
+
+
+def same(a, b) -> bool:
+    """Whether two states hold the same, arrays bit by bit."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list):
+        return len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    return a == b
+
+
+# -- files -----------------------------------------------------------------------------------
+
+
+def test_state_is_read_back_as_it_was_written(tmp_path):
+    assert checkpoint.load(tmp_path / "none") is None
+    checkpoint.save(tmp_path, 3, STATE)
+    assert same(checkpoint.load(tmp_path), STATE)
+
+
+def test_last_two_are_kept_and_the_newest_is_read(tmp_path):
+    for number in (1, 20, 100):
+        checkpoint.save(tmp_path, number, {"number": number})
+    names = sorted(p.name for p in tmp_path.iterdir())
+    assert names == ["checkpoint-000000000020.npz", "checkpoint-000000000100.npz"]
+    assert checkpoint.load(tmp_path) == {"number": 100}
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "emptied", "no npz"])
+def test_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage):
+    checkpoint.save(tmp_path, 1, {"x": np.arange(1000.0)})
+    path = checkpoint.save(tmp_path, 2, {"x": np.zeros(1000)})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    broken = {"cut": data[:-100], "flipped": data, "emptied": b"", "no npz": b"PK nonsense"}
+    path.write_bytes(broken[damage])
+    with pytest.warns(UserWarning, match=r"000002\.npz: damaged, passed over"):
+        found = checkpoint.load(tmp_path)
+    np.testing.assert_array_equal(found["x"], np.arange(1000.0))
+    (tmp_path / "checkpoint-000000000001.npz").write_bytes(b"")
+    with pytest.warns(UserWarning), pytest.raises(BadInput, match="all 2 checkpoints"):
+        checkpoint.load(tmp_path)
+
+
+def test_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    checkpoint.save(tmp_path, 1, {"number": 1})
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(BadInput, match=r"000002\.npz: cannot be written .No space left"):
+        checkpoint.save(tmp_path, 2, {"number": 2})
+    assert checkpoint.load(tmp_path) == {"number": 1}
+
+
+# -- learners --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ["cartpole", "hopper", "ToyLinear-v0"])
+@pytest.mark.parametrize("steps", [0, 7, 120])
+def test_collector_goes_on_in_the_middle_of_an_episode(tmp_path, task, steps):
+    def collector():
+        return Collector(envs.make(task, 3), np.random.default_rng(5))
+
+    spec = envs.make(task, 0).spec
+
+    class Policy:
+        def act(self, state, rng):
+            drawn = rng.normal(size=spec.action_size).astype(np.float32)
+            return np.eye(len(drawn), dtype=np.float32)[drawn.argmax()] if spec.discrete else drawn
+
+    whole, stopped = collector(), collector()
+    whole.collect(Policy(), steps)
+    stopped.collect(Policy(), steps)
+    checkpoint.save(tmp_path, 0, stopped.state())
+    resumed = collector()
+    resumed.restore(checkpoint.load(tmp_path))
+    for expected, found in zip(
+        whole.collect(Policy(), 200), resumed.collect(Policy(), 200), strict=True
+    ):
+        for a, b in zip(expected, found, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert same(whole.state(), resumed.state())
+
+
+def _trainings(pairs):
+    spec = envs.make("ToyLinear-v0", 0).spec
+    tiny = dataclasses.replace(TINY, env_steps=900, horizon_value=True, block=25)
+    short = dataclasses.replace(TINY_GAIL, env_steps=5000)
+    return {
+        "trpo": lambda: trpo.train(
+            "ToyLinear-v0", config.TRPO(env_steps=5000, batch_steps=(990,), hidden=(8,)), 0
+        ),
+        "gail": lambda: gail.train("ToyLinear-v0", pairs, short, 0),
+        "mgail": lambda: mgail.train("ToyLinear-v0", pairs, tiny, 0),
+        "bc": lambda: bc.BC(spec, config.BC(max_epochs=6), pairs, 0),
+    }
+
+
+@pytest.mark.parametrize("algorithm", ["trpo", "gail", "mgail", "bc"])
+def test_training_goes_on_bit_by_bit(tmp_path, algorithm):
+    collector = Collector(envs.make("ToyLinear-v0", 0), np.random.default_rng(0))
+    episodes = tuple(collector.run_episode(toys.LinearExpert(), True) for _ in range(2))
+    pairs = Demonstrations("ToyLinear-v0", episodes, "").subsample(1, 0, collector.env.spec)
+
+    def make():
+        keras.utils.clear_session()  # names start anew, as in a process of its own: sums in a
+        return _trainings(pairs)[algorithm]()  # graph are ordered by them
+
+    def rows(training, count=None):
+        iterator = training.train() if algorithm == "bc" else training
+        return [(row[0], row[-1]) for row in islice(iterator, count)]
+
+    whole, stopped, resumed = make(), make(), make()
+    expected = rows(whole)
+    assert len(expected) > 3
+    before = rows(stopped, 2)
+    checkpoint.save(tmp_path, 0, stopped.state())
+    resumed.restore(checkpoint.load(tmp_path))
+    assert str(before + rows(resumed)) == str(expected)  # as text: NaN equals itself
+    assert same(resumed.state(), whole.state())
+
+
+# -- scripts ---------------------------------------------------------------------------------
+
+
+def _progress(out: Path) -> list[dict[str, str]]:
+    with (out / "progress.csv").open(newline="") as file:
+        return [{**row, "wall_seconds": ""} for row in csv.DictReader(file)]
+
+
+def _killed(script, flags: list[str], out: Path, sign: int) -> str:
+    """Run a script, stop it by a signal once it has saved something; return what it said."""
+    command = [sys.executable, f"launch/{script.__name__.split('.')[-1]}.py", *flags]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for _ in range(1200):
+        if list((out / "checkpoints").glob("checkpoint-*")) or process.poll() is not None:
+            break
+        time.sleep(0.05)
+    process.send_signal(sign)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == (-sign if sign == signal.SIGKILL else 130), said
+    return said
+
+
+@pytest.mark.parametrize(
+    ("script", "sign", "settings"),
+    [
+        (train_expert, signal.SIGKILL, ["env_steps=20000", "batch_steps=200"]),
+        (
+            train_mgail,
+            signal.SIGINT,
+            ["env_steps=600", "prefill_steps=60", "block=5", "horizon=3", "jit_compile=False"],
+        ),
+    ],
+)
+def test_stopped_script_is_resumed_to_the_same_end(tmp_path, capsys, script, sign, settings):
+    flags = ["--task=cartpole", "--episodes=2", "--checkpoint_every=0"]
+    if script is train_mgail:
+        spec, npz = envs.make("cartpole", 0).spec, tmp_path / "demos.npz"
+        experts.collect(experts.load("cartpole", spec), "cartpole", 1, 0, True, npz)
+        flags.append(f"--demos={npz}")
+    for text in settings:
+        flags += ["--set", text]
+
+    def run(out, *more):
+        return script.main([script.__name__, *flags, f"--out={tmp_path / out}", *more])
+
+    assert run("whole") == 0
+    out = tmp_path / "stopped"
+    said = _killed(script, [*flags, f"--out={out}"], out, sign)
+    assert sign == signal.SIGKILL or "--resume goes on from there" in said
+    assert not (out / "final.json").exists()
+    assert run("stopped") == 2  # only with --resume
+    assert run("stopped", "--resume", "--seed=1") == 2  # another run's
+    capsys.readouterr()
+    assert run("stopped", "--resume") == 0
+    assert _progress(out) == _progress(tmp_path / "whole")
+    assert actor.sha256(out / "policy.npz") == actor.sha256(tmp_path / "whole/policy.npz")
+    assert len((out / "results.csv").read_text().splitlines()) == 3
+    capsys.readouterr()
+    assert run("stopped", "--resume") == 2
+    assert "finished" in capsys.readouterr().err
