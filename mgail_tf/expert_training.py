@@ -51,6 +51,7 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
                 )
                 bar.update(steps - bar.n)
                 run.checkpoint(steps, training, steps=steps)
+        run.trained()
         return _score(job, spec, run, training.learner.actor(), steps)
 
 

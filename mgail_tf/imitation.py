@@ -86,6 +86,7 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
     with results.Run(job.out, described, job.resume, job.checkpoint_every) as run:
         train = _train_bc if job.algorithm == "bc" else _train_online
         actor, steps = train(job, given, run)
+        run.trained()
         seconds = run.seconds
         scores = [
             evaluate(job.task, actor, job.episodes, EVALUATION_SEED, mode)

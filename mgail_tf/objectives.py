@@ -53,17 +53,26 @@ def discriminator_loss(discriminator, agent, expert, mix, penalty: float, slope:
     return loss, metrics
 
 
-def forward_model_loss(model, sequences: Sequences):
+def forward_model_loss(model, sequences: Sequences, recorded: int = 0):
     """Return (loss, metrics): squared error of the next state and cross-entropy of the end.
 
     states:   s0  s1  s2 ... sL     the hidden state runs along from the first recorded step
     targets:      s1  s2 ... sL     and stays 0 over padding, which is not counted
+
+    Args:
+        recorded: how many steps start in the recorded state; those after start in the model's own
+            prediction, as imagined ones do, and the gradient flows through it. 0: all.
     """
     states, actions, terminated, mask = sequences
     hidden = tf.zeros([states.shape[1], model.hidden_size], states.dtype)
     error, end_loss = 0.0, 0.0
+    ahead = states[0]
     for t in range(actions.shape[0]):
-        prediction = model(states[t], actions[t], hidden)
+        state = states[t]
+        if recorded and t >= recorded:
+            state = tf.where(mask[t - 1][:, None] > 0, ahead, state)
+        prediction = model(state, actions[t], hidden)
+        ahead = prediction.next_states
         hidden = prediction.hidden * mask[t][:, None]
         squared = tf.reduce_sum(tf.square(prediction.next_states - states[t + 1]), -1)
         entropy = tf.nn.sigmoid_cross_entropy_with_logits(terminated[t], prediction.end_logits)

@@ -28,6 +28,7 @@ _MAY_BE_0 = (
     "gradient_penalty",
     "gradient_slope",
     "lam",
+    "model_recorded",
     "start_recent",
     "state_gradient",
     "weight_decay",

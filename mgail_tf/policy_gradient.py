@@ -45,7 +45,9 @@ class PolicyGradient(Resumable):
         self.config = config
         self.policy: GaussianPolicy | CategoricalPolicy
         if spec.discrete:
-            self.policy = CategoricalPolicy(spec, config.hidden, config.activation, seed, 1.0)
+            self.policy = CategoricalPolicy(
+                spec, config.hidden, config.activation, seed, 1.0, config.output_scale
+            )
         else:
             self.policy = GaussianPolicy(
                 spec,
@@ -55,6 +57,7 @@ class PolicyGradient(Resumable):
                 config.initial_log_std,
                 learn_std=True,
                 output=config.output,
+                output_scale=config.output_scale,
             )
         self.value = Value(spec.state_size, config.hidden, config.activation, seed + 100)
         self._fit = ValueFit(self.value, config.value_learning_rate)

@@ -55,7 +55,7 @@ def check_free(path: Path) -> None:
     """
     if path.exists() and not path.is_dir():
         raise BadInput(f"{path}: is a file, expected a directory to write")
-    if path.exists() and any(path.iterdir()):
+    if path.exists() and {p.name for p in path.iterdir()} - {".lock"}:
         raise BadInput(f"{path}: exists and is not empty; choose another --out or remove it")
 
 
@@ -84,6 +84,7 @@ class Run:
         self._columns: list[str] = []
         self._start = self._last = time.monotonic()
         self._interrupted = False
+        self._handler: Any = None
         text = json.dumps(config, indent=2) + "\n"
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -124,9 +125,21 @@ class Run:
             self._handler = signal.signal(signal.SIGINT, interrupt)
         return self
 
+    def trained(self) -> None:
+        """Let Ctrl-C through again at once: what follows the training is short, and redone.
+
+        Raises:
+            KeyboardInterrupt: it was pressed.
+        """
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            self._handler = None
+        if self._interrupted:
+            raise KeyboardInterrupt(f"{self.path}: --resume goes on from the last checkpoint")
+
     def __exit__(self, *exception: object) -> None:
         """Let Ctrl-C through again, and another process in."""
-        if threading.current_thread() is threading.main_thread():
+        if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
         self._lock.close()
 

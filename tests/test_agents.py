@@ -61,7 +61,7 @@ def last(iterator):
     "changes",
     [
         {"horizon_value": False},
-        {"horizon_value": True, "gamma": 0.8},
+        {"horizon_value": True, "gamma": 0.8, "model": "hadamard_gru"},
         {"horizon_value": False, "rollout": "replay", "start_recent": 100},
     ],
 )

@@ -70,13 +70,20 @@ def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_dem
     table = tmp_path / "runs.csv"
     shared = ["--task=cartpole", f"--demos={cartpole_demos}", f"--results={table}", "--smoke"]
     assert run(train_bc, *shared, f"--out={tmp_path / 'bc'}") == 0
-    model = ["--set", "model=vanilla", "--set", "rollout=replay", "--set", "horizon_value=False"]
+    model = [
+        "--set",
+        "model=hadamard_gru",
+        "--set",
+        "rollout=replay",
+        "--set",
+        "horizon_value=False",
+    ]
     assert run(train_mgail, *shared, f"--out={tmp_path / 'mgail'}", *model) == 0
     assert run(train_gail, *shared, f"--out={tmp_path / 'gail'}") == 0
     found = [row["algorithm"] for row in rows_of(table)]
     assert found == ["bc", "bc", "mgail", "mgail", "gail", "gail"]
     config = json.loads((tmp_path / "mgail/config.json").read_text())["config"]
-    assert (config["model"], config["rollout"], config["horizon"]) == ("vanilla", "replay", 3)
+    assert (config["model"], config["rollout"], config["horizon"]) == ("hadamard_gru", "replay", 3)
     policy = tmp_path / "mgail/policy.npz"
     assert run(evaluate, "--task=cartpole", f"--policy={policy}", "--smoke") == 0
     by_weights = capsys.readouterr().out.splitlines()[-2]

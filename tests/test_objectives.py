@@ -239,23 +239,27 @@ def _sequences(rng):
     return Sequences(states, actions, terminated, mask)
 
 
-def test_forward_model_loss_is_the_mean_over_recorded_steps(float64, continuous, rng):
+@pytest.mark.parametrize("recorded", [0, 2, 3])
+def test_forward_model_loss_is_the_mean_over_recorded_steps(float64, continuous, rng, recorded):
     model = HadamardGRU(continuous, 5, 5.0, 0)
     for variable in model.variables:
         variable.assign(0.6 * rng.normal(size=variable.shape))
     batch = _sequences(rng)
     errors, entropies = [], []
     for b, first in enumerate((0, 2, 3)):  # one stretch at a time, from its first recorded step
-        hidden = tf.zeros([1, 5], tf.float64)
+        hidden, ahead = tf.zeros([1, 5], tf.float64), None
         for t in range(first, 4):
             at = slice(b, b + 1)
-            predicted = model(batch.states[t, at], batch.actions[t, at], hidden)
-            hidden = predicted.hidden
+            own = recorded and t >= recorded and t > first
+            state = ahead if own else batch.states[t, at]
+            predicted = model(state, batch.actions[t, at], hidden)
+            hidden, ahead = predicted.hidden, predicted.next_states
             errors.append(np.sum((predicted.next_states - batch.states[t + 1, at]) ** 2))
             p_end = special.expit(predicted.end_logits.numpy()[0])
             ended = batch.terminated[t, b]
             entropies.append(-ended * np.log(p_end) - (1 - ended) * np.log(1 - p_end))
-    loss, metrics = forward_model_loss(model, Sequences(*(tf.constant(x) for x in batch)))
+    given = Sequences(*(tf.constant(x) for x in batch))
+    loss, metrics = forward_model_loss(model, given, recorded)
     assert len(errors) == 7
     np.testing.assert_allclose(metrics["model_error"], np.mean(errors), atol=1e-12)
     np.testing.assert_allclose(metrics["end_loss"], np.mean(entropies), atol=1e-12)

@@ -155,7 +155,10 @@ class MGAIL(Resumable):
         """Lines 7 to 14 of Algorithm 1: forward model, discriminator, policy; then the value."""
         config = self.config
         agent, expert, mix = batch["agent"], batch["expert"], batch["mix"]
-        metrics = self._step("model", lambda: forward_model_loss(self.model, batch["sequences"]))
+        metrics = self._step(
+            "model",
+            lambda: forward_model_loss(self.model, batch["sequences"], config.model_recorded),
+        )
         follow(self._slow_model, self.model, config.model_target_rate)
         metrics |= self._step(
             "discriminator",

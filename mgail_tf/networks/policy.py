@@ -30,12 +30,17 @@ class GaussianPolicy(keras.Model):
         log_std: float,
         learn_std: bool,
         output: str = "tanh",
+        output_scale: float = 0.01,
     ):
-        """Build with a mean squashed by `output` ("tanh" keeps it in range; or "linear")."""
+        """Build with a mean squashed by `output` ("tanh" keeps it in range; or "linear").
+
+        Args:
+            output_scale: of the last layer's initial weights; small ones start with a mean of 0.
+        """
         super().__init__()
         self.activation, self.output_activation = activation, output
         self.mean = MLP(
-            spec.state_size, hidden, spec.action_size, activation, seed, output, output_scale=0.01
+            spec.state_size, hidden, spec.action_size, activation, seed, output, output_scale
         )
         self.log_std = self.add_weight(
             shape=(spec.action_size,),
@@ -79,14 +84,24 @@ class CategoricalPolicy(keras.Model):
     discrete = True
 
     def __init__(
-        self, spec: Spec, hidden: Sequence[int], activation: str, seed: int, temperature: float
+        self,
+        spec: Spec,
+        hidden: Sequence[int],
+        activation: str,
+        seed: int,
+        temperature: float,
+        output_scale: float = 0.01,
     ):
-        """Build with the Gumbel-softmax temperature tau of Section 3.2.2."""
+        """Build with the Gumbel-softmax temperature tau of Section 3.2.2.
+
+        Args:
+            output_scale: of the last layer's initial weights; small ones start uniform.
+        """
         super().__init__()
         self.activation, self.output_activation = activation, "linear"
         self.temperature = temperature
         self.logits = MLP(
-            spec.state_size, hidden, spec.action_size, activation, seed, output_scale=0.01
+            spec.state_size, hidden, spec.action_size, activation, seed, "linear", output_scale
         )
 
     def call(self, states):
