@@ -85,7 +85,7 @@ class MGAIL:
     log_std: float = -1.2  # ln 0.3: exploration noise in [-1, 1] units; found
     final_log_std: float = -2.3  # log_std falls linearly to it; ln 0.1
     learn_std: bool = False  # then log_std is only where it starts
-    cloning: float = 0.0  # weight of the cloning loss on demonstrated pairs; beyond the paper
+    cloning: float = 0.03  # weight of the cloning loss on demonstrated pairs; beyond the paper
     temperature: float = 1.0  # Gumbel-softmax tau
     averaging: float = 0.05  # share of the run so far over which the scored weights are averaged;
     # 0: the last ones are scored
@@ -139,7 +139,7 @@ class Task(NamedTuple):
 
 
 _CARTPOLE = {
-    "env_steps": 3000,
+    "env_steps": 4000,
     "prefill_steps": 500,
     "horizon": 10,  # 0.2 s
     "policy_batch": 16,
@@ -169,7 +169,7 @@ TASKS: dict[str, Task] = {
         4,
         20,
         25,
-        {"mgail": {"env_steps": 40_000, "cloning": 0.03}},
+        {"mgail": {"env_steps": 40_000}},
     ),
     "walker2d": Task("Walker2d-v5", 0, 4, 20, 25),
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),

@@ -24,6 +24,7 @@ TINY = config.MGAIL(
     policy_batch=32,
     policy_learning_rate=3e-3,
     log_std=-1.6,
+    cloning=0.0,
     final_log_std=-1.6,
     state_gradient=0.0,
     model_units=32,
