@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 from tqdm import tqdm
 
 from mgail_tf import actor, envs, results
@@ -33,6 +34,7 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
     Raises:
         BadInput: the environment or the directory will not do.
     """
+    keras.utils.clear_session()  # the same bits whatever ran in this process before
     spec = envs.make(job.task, job.seed).spec
     config = dataclasses.asdict(job.config)
     described = {"algorithm": "trpo", "task": job.task, "seed": job.seed, "config": config}

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import keras
 from tqdm import tqdm
 
 from mgail_tf import demos, envs, experts, export, results
@@ -70,6 +71,7 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
     Raises:
         BadInput: the demonstrations, the environment or the directory will not do.
     """
+    keras.utils.clear_session()  # the same bits whatever ran in this process before
     if not job.resume:
         results.check_free(job.out)  # before the demonstrations take their time
     given = _prepare(job)

@@ -95,7 +95,7 @@ def test_trpo_improves_on_the_linear_task():
 
 
 TINY_GAIL = config.GAIL(
-    env_steps=30_000,
+    env_steps=20_000,
     batch_steps=(1000,),
     hidden=(16,),
     value_epochs=5,
@@ -108,7 +108,7 @@ TINY_GAIL = config.GAIL(
 
 def test_gail_imitates_the_linear_expert(pairs):
     steps, learner, metrics = last(gail.train("ToyLinear-v0", pairs, TINY_GAIL, 0))
-    assert steps == 30_000
+    assert steps == 20_000
     assert action_error(learner.final_actor()) < 0.6  # the mean action is 0.9
     assert 0.5 < metrics["discriminator_accuracy"] < 0.9
 

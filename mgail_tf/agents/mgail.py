@@ -92,6 +92,7 @@ class MGAIL(Resumable):
             **optimisers,
             "target": self._target,
             "slow_model": self._slow_model,
+            "average": self._average,
             "batches": self._batches,
         }
 
