@@ -24,7 +24,7 @@ imitate: .venv/ready ## the main job: MGAIL against BC and the expert; TASK=hopp
 	$(BIN)/python launch/quickstart.py --task=$(TASK) --seed=$(SEED)
 
 test: .venv/ready ## the tests (under 2 minutes after set-up)
-	$(BIN)/python -m pytest -q -n 2 tests
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests
 
 check: .venv/ready ## linters, types and tests
 	$(BIN)/ruff check .

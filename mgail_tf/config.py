@@ -139,13 +139,12 @@ class Task(NamedTuple):
 
 
 _CARTPOLE = {
-    "env_steps": 4000,
+    "env_steps": 5000,
     "prefill_steps": 500,
     "horizon": 10,  # 0.2 s
     "policy_batch": 16,
     "lam": 1.0,
     "normaliser_floor": 0.2,  # twenty pairs: their spread is not the task's
-    "decay": False,
     "averaging": 0.07,
     "state_gradient": 0.0,
     "discriminator_learning_rate": 1e-4,

@@ -191,11 +191,11 @@ def _killed(script, flags: list[str], out: Path, sign: int) -> str:
 @pytest.mark.parametrize(
     ("script", "sign", "settings"),
     [
-        (train_expert, signal.SIGKILL, ["env_steps=6000", "batch_steps=200"]),
+        (train_expert, signal.SIGKILL, ["env_steps=4000", "batch_steps=200"]),
         (
             train_mgail,
             signal.SIGINT,
-            ["env_steps=300", "prefill_steps=60", "block=5", "horizon=3", "jit_compile=False"],
+            ["env_steps=180", "prefill_steps=60", "block=5", "horizon=3", "jit_compile=False"],
         ),
     ],
 )
