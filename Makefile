@@ -20,8 +20,8 @@ help: ## list the targets
 
 setup: .venv/ready ## make .venv with everything in it (about a minute)
 
-imitate: .venv/ready ## the main job: MGAIL against BC and the expert; TASK=hopper SEED=0
-	$(BIN)/python launch/quickstart.py --task=$(TASK) --seed=$(SEED)
+imitate: .venv/ready ## the main job: MGAIL against BC and the expert; TASK=hopper SEED=0; goes on where it was stopped
+	$(BIN)/python launch/quickstart.py --task=$(TASK) --seed=$(SEED) --resume
 
 test: .venv/ready ## the tests (under 2 minutes after set-up)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests

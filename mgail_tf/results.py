@@ -249,6 +249,6 @@ def plot_curve(
     for (name, level), style in zip(levels.items(), ("k--", "k:", "k-."), strict=False):
         axes.plot(data["env_steps"].iloc[[0, -1]], [level, level], style, lw=1, label=name)
     axes.set(xlabel="environment steps", ylabel="return", title=title)
-    axes.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.savefig(picture, dpi=120)
     plt.close(figure)

@@ -64,6 +64,10 @@ def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monke
     assert (folder / "curve.png").read_bytes().startswith(b"\x89PNG")
     assert (folder / "saved_model/saved_model.pb").exists()
     assert json.loads((folder / "final.json").read_text())["rows"][0]["seed"] == 0
+    assert run(quickstart, f"--task={task}", "--smoke", "--resume") == 0  # nothing is run again
+    assert capsys.readouterr().out == printed
+    assert run(quickstart, f"--task={task}", "--resume") == 2  # with other settings
+    assert "another run's" in capsys.readouterr().err
 
 
 def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_demos, capsys):
