@@ -161,7 +161,7 @@ _CARTPOLE_EXPERT = {
 TASKS: dict[str, Task] = {
     "cartpole": Task("CartPole-v1", 200, 1, 10, 10, {"trpo": _CARTPOLE_EXPERT, "mgail": _CARTPOLE}),
     "mountaincar": Task("MountainCar-v0", 200, 1, 5, 10),
-    "acrobot": Task("Acrobot-v1", 500, 1, 5, 10),
+    "acrobot": Task("Acrobot-v1", 500, 1, 5, 10, {"trpo": {"env_steps": 300_000}}),
     "hopper": Task(
         "Hopper-v5",
         0,
