@@ -1,5 +1,6 @@
 """What the scripts share: flags, exit codes, threads, the table of scores."""
 
+import importlib
 import os
 import sys
 import warnings
@@ -119,7 +120,7 @@ def load_tensorflow(threads: int) -> None:
     try:
         import tensorflow as tf
 
-        import mgail_tf.export  # noqa: F401  (brings in Keras and TensorFlow Probability)
+        importlib.import_module("mgail_tf.export")  # Keras and TensorFlow Probability chatter too
     finally:
         os.dup2(terminal, 2)
         os.close(terminal)

@@ -4,7 +4,7 @@ The experts follow the environment's, GAIL its discriminator's.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -19,22 +19,6 @@ from mgail_tf.returns import discounted_sums, gae
 from mgail_tf.rollout import Collector
 from mgail_tf.trust_region import TrustRegion
 from mgail_tf.types import Episode, Spec
-
-
-class Learner(Protocol):
-    """What `Training` trains."""
-
-    def actor(self) -> NumpyPolicy:
-        """Return the policy that acts, with the present weights."""
-        ...
-
-    def observe(self, episodes: Sequence[Episode]) -> None:
-        """Take states into the running statistics."""
-        ...
-
-    def update(self, episodes: Sequence[Episode], left: float) -> dict[str, float]:
-        """Learn from a batch that `actor()` collected; `left`: fraction of the run to go."""
-        ...
 
 
 class PolicyGradient(Resumable):
@@ -143,7 +127,7 @@ class Training(Resumable):
     """
 
     def __init__(self, env: Env, learner: Any, config: configs.TRPO, seed: int):
-        """Begin; `learner` is a `Learner`, `seed` fixes the actions that are drawn."""
+        """Begin; `learner` is a PolicyGradient or has its methods; `seed` fixes the actions."""
         self.learner: Any = learner
         self._config = config
         self._collector = Collector(env, np.random.default_rng([seed, 1]))
