@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # acting is one small product at a time
 
 from absl import flags
 
@@ -53,8 +54,13 @@ def define(**wanted: Any) -> flags.FlagValues:
         flags.DEFINE_boolean,
         "Go on where the run in --out was stopped; begin it if there is none.",
     )
+    shared["workers"] = (
+        flags.DEFINE_integer,
+        "Processes that step the environments (--set environments=N); changes no result.",
+    )
     shared["checkpoint_every"] = (flags.DEFINE_float, "Seconds between checkpoints.")
     least = {
+        "workers": 1,
         "checkpoint_every": 0,
         "seed": 0,
         "threads": 1,
@@ -146,10 +152,20 @@ def config(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> An
     return override(settings, get["set"] or [])
 
 
+def _workers(get: dict[str, Any], settings: Any) -> int:
+    """Return the number of processes, of which each needs an environment."""
+    workers = get.get("workers", 1)
+    if workers > 1 and workers > settings.environments:
+        expected = f"at most {settings.environments} (--set environments=N)"
+        raise BadInput(f"--workers={workers}: found {workers}, expected {expected}")
+    return workers
+
+
 def imitation(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> Any:
     """Return the job that an imitator's flags describe."""
     get = read(values)
     settings = config(algorithm, values, smoke)
+    workers = _workers(get, settings)
     load_tensorflow(get["threads"])
     from mgail_tf.imitation import Imitation
 
@@ -168,6 +184,7 @@ def imitation(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) ->
         results_path=Path(get["results"]) if get["results"] else None,
         resume=get["resume"],
         checkpoint_every=get["checkpoint_every"],
+        workers=workers,
     )
 
 
@@ -193,6 +210,7 @@ def expert(values: flags.FlagValues, smoke: Sequence[str]) -> Any:
     """Return the job that train_expert's flags describe."""
     get = read(values)
     settings = config("trpo", values, smoke)
+    workers = _workers(get, settings)
     load_tensorflow(get["threads"])
     from mgail_tf.expert_training import ExpertTraining
 
@@ -206,6 +224,7 @@ def expert(values: flags.FlagValues, smoke: Sequence[str]) -> Any:
         overrides=tuple(get["set"] or ()),
         resume=get["resume"],
         checkpoint_every=get["checkpoint_every"],
+        workers=workers,
     )
 
 
@@ -219,3 +238,8 @@ def print_scores(rows: Sequence[dict[str, Any]]) -> None:
         ]
         columns = "{:10.1f}{:9.1f}{:9.1f}{:12.3f}".format(*numbers)
         print(f"{row['algorithm']:12}{row['mode']:16}{columns}")
+    steps, seconds = (float(rows[-1][name]) for name in ("env_steps", "wall_seconds"))
+    if steps:
+        print(
+            f"{steps:,.0f} environment steps in {seconds:,.0f} s: {steps / seconds:,.0f} a second"
+        )

@@ -20,6 +20,7 @@ FLAGS = cli.define(
     resume=False,
     checkpoint_every=60.0,
     threads=1,
+    workers=1,
 )
 SMOKE = ["env_steps=600", "batch_steps=200", "value_epochs=1"]
 

@@ -7,7 +7,7 @@ import sys
 
 from launch import cli
 
-FLAGS = cli.define(**cli.IMITATION_FLAGS)
+FLAGS = cli.define(**cli.IMITATION_FLAGS, workers=1)
 SMOKE = ["env_steps=600", "batch_steps=200", "value_epochs=1", "discriminator_steps=2"]
 
 

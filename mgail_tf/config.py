@@ -30,6 +30,7 @@ class TRPO:
     value_batch: int = 128
     state_clip: float = 10.0
     entropy: float = 0.0  # weight of the policy's entropy, lambda of Eq. 4; Ho & Ermon 2016
+    environments: int = 1  # stepped side by side; --workers says by how many processes
     anneal_kl: bool = True  # max_kl falls linearly to a tenth: the final policy does not swing
 
 
@@ -164,10 +165,24 @@ _CARTPOLE_EXPERT = {
     "lam": 0.95,
     "max_kl": 0.04,
 }
+_CLASSIC_GAIL = {"env_steps": 500_000}
+# these tasks end by success, so a step must not pay: see agents/gail.py. Ho & Ermon 2016 too
+_GOAL_GAIL = {**_CLASSIC_GAIL, "cost": "neg_log_expert"}
 TASKS: dict[str, Task] = {
-    "cartpole": Task("CartPole-v1", 200, 1, 10, 10, {"trpo": _CARTPOLE_EXPERT, "mgail": _CARTPOLE}),
-    "mountaincar": Task("MountainCar-v0", 200, 1, 5, 10, {"trpo": _MOUNTAINCAR_EXPERT}),
-    "acrobot": Task("Acrobot-v1", 500, 1, 5, 10, {"trpo": {"env_steps": 300_000}}),
+    "cartpole": Task(
+        "CartPole-v1",
+        200,
+        1,
+        10,
+        10,
+        {"trpo": _CARTPOLE_EXPERT, "gail": _CLASSIC_GAIL, "mgail": _CARTPOLE},
+    ),
+    "mountaincar": Task(
+        "MountainCar-v0", 200, 1, 5, 10, {"trpo": _MOUNTAINCAR_EXPERT, "gail": _GOAL_GAIL}
+    ),
+    "acrobot": Task(
+        "Acrobot-v1", 500, 1, 5, 10, {"trpo": {"env_steps": 300_000}, "gail": _GOAL_GAIL}
+    ),
     "hopper": Task(
         "Hopper-v5",
         0,

@@ -26,6 +26,7 @@ class ExpertTraining(NamedTuple):
     overrides: tuple[str, ...] = ()
     resume: bool = False  # go on where the run in `out` was stopped
     checkpoint_every: float = 60.0  # seconds
+    workers: int = 1  # processes that step the environments
 
 
 def train(job: ExpertTraining) -> list[dict[str, Any]]:
@@ -40,7 +41,7 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
     described = {"algorithm": "trpo", "task": job.task, "seed": job.seed, "config": config}
     with results.Run(job.out, described, job.resume, job.checkpoint_every) as run:
         weights = run.path / "policy.npz"
-        training, steps = trpo.train(job.task, job.config, job.seed), 0
+        training, steps = trpo.train(job.task, job.config, job.seed, job.workers), 0
         if run.saved:
             training.restore(run.saved["training"])
             steps = run.saved["steps"]

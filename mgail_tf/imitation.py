@@ -1,6 +1,7 @@
 """What the launch scripts run: one training run, from its inputs to a scored, exported policy."""
 
 import dataclasses
+import functools
 import math
 import shutil
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class Imitation(NamedTuple):
     results_path: Path | None = None  # None: results.csv in `out`
     resume: bool = False  # go on where the run in `out` was stopped
     checkpoint_every: float = 60.0  # seconds
+    workers: int = 1  # processes that step the environments
 
 
 class _Given(NamedTuple):
@@ -126,7 +128,9 @@ def _train_bc(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPol
 
 def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     config = job.config
-    train: Callable[..., Any] = gail.train if job.algorithm == "gail" else mgail.train
+    train: Callable[..., Any] = mgail.train
+    if job.algorithm == "gail":
+        train = functools.partial(gail.train, workers=job.workers)
     shown = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
     training = train(job.task, given.pairs, config, job.seed)
     # what the loop itself counts: the next evaluation's place, the steps that evaluations took

@@ -11,12 +11,11 @@ import numpy as np
 from mgail_tf import config as configs
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.envs import Env
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, to_numpy
 from mgail_tf.networks.value import Value, ValueFit
 from mgail_tf.normaliser import RunningMoments
+from mgail_tf.parallel import Collectors
 from mgail_tf.returns import discounted_sums, gae
-from mgail_tf.rollout import Collector
 from mgail_tf.trust_region import TrustRegion
 from mgail_tf.types import Episode, Spec
 
@@ -126,11 +125,11 @@ class Training(Resumable):
     where the last iteration or `restore` left off.
     """
 
-    def __init__(self, env: Env, learner: Any, config: configs.TRPO, seed: int):
-        """Begin; `learner` is a PolicyGradient or has its methods; `seed` fixes the actions."""
+    def __init__(self, collectors: Collectors, learner: Any, config: configs.TRPO):
+        """Begin; `learner` is a PolicyGradient or has its methods."""
         self.learner: Any = learner
         self._config = config
-        self._collector = Collector(env, np.random.default_rng([seed, 1]))
+        self._collector = collectors
 
     def __iter__(self) -> Iterator[tuple[int, Any, dict[str, float]]]:
         """Go on with the training."""

@@ -23,7 +23,7 @@ ORDER = (
         "mgail_tf.returns",
     },
     {"mgail_tf.envs", "mgail_tf.demos", "mgail_tf.replay", "mgail_tf.actor", "mgail_tf.results"},
-    {"mgail_tf.rollout", "mgail_tf.evaluation"},
+    {"mgail_tf.rollout", "mgail_tf.evaluation", "mgail_tf.parallel"},
     {"mgail_tf.experts"},
     {"mgail_tf.networks"},
     {"mgail_tf.objectives", "mgail_tf.imagination", "mgail_tf.trust_region"},
@@ -34,6 +34,7 @@ ORDER = (
 )
 WITHIN = {  # imports from a module's own group
     ("mgail_tf.evaluation", "mgail_tf.rollout"),
+    ("mgail_tf.parallel", "mgail_tf.rollout"),
     ("mgail_tf.networks.discriminator", "mgail_tf.networks.mlp"),
     ("mgail_tf.networks.forward_model", "mgail_tf.networks.mlp"),
     ("mgail_tf.networks.policy", "mgail_tf.networks.mlp"),

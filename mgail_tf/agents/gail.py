@@ -23,6 +23,7 @@ from mgail_tf.checkpoint import Resumable
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.normaliser import fit
 from mgail_tf.objectives import discriminator_loss, policy_cost
+from mgail_tf.parallel import Collectors
 from mgail_tf.policy_gradient import PolicyGradient, Training
 from mgail_tf.types import Episode, Pairs, Spec
 
@@ -111,7 +112,7 @@ class GAIL(Resumable):
         }
 
 
-def train(task: str, expert: Pairs, config: configs.GAIL, seed: int) -> Training:
+def train(task: str, expert: Pairs, config: configs.GAIL, seed: int, workers: int = 1) -> Training:
     """Return the training of an imitator; iterating over it runs it."""
-    env = envs.make(task, seed)
-    return Training(env, GAIL(env.spec, config, expert, seed), config, seed)
+    learner = GAIL(envs.make(task, seed).spec, config, expert, seed)
+    return Training(Collectors(task, seed, config.environments, workers), learner, config)
