@@ -169,20 +169,21 @@ def imitation(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) ->
     load_tensorflow(get["threads"])
     from mgail_tf.imitation import Imitation
 
-    name = f"{algorithm}-{get['task']}-{get['variant']}-seed{get['seed']}"
+    variant = get.get("variant", "default")
+    name = f"{algorithm}-{get['task']}-{variant}-seed{get['seed']}"
     return Imitation(
         algorithm=algorithm,
         task=get["task"],
         config=settings,
         seed=get["seed"],
         out=Path(get["out"] or f"runs/{name.replace('/', '_')}"),
-        variant=get["variant"],
-        demos_path=Path(get["demos"]) if get["demos"] else None,
-        num_trajectories=get["num_trajectories"],
-        subsample=get["subsample"],
+        variant=variant,
+        demos_path=Path(get["demos"]) if get.get("demos") else None,
+        num_trajectories=get.get("num_trajectories"),
+        subsample=get.get("subsample"),
         episodes=2 if get["smoke"] else get["episodes"],
         results_path=Path(get["results"]) if get["results"] else None,
-        resume=get["resume"],
+        resume=get.get("resume", False),
         checkpoint_every=get["checkpoint_every"],
         workers=workers,
     )

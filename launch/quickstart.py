@@ -3,11 +3,8 @@
 python launch/quickstart.py --task=hopper
 """
 
-import dataclasses
-import json
 import sys
 from pathlib import Path
-from typing import Any
 
 from launch import cli, train_bc, train_mgail
 
@@ -31,33 +28,13 @@ def job() -> None:
 
     rows = experts.rows(task)
     for algorithm, chosen in (("bc", cloning), ("mgail", settings)):
-        folder = out / algorithm
-        if get["resume"] and _is_finished(folder, chosen):
-            rows += json.loads((folder / "final.json").read_text())["rows"]
-            continue
-        episodes = 2 if smoke else 50
-        rows += imitation.imitate(
-            imitation.Imitation(
-                algorithm,
-                task,
-                chosen,
-                seed,
-                folder,
-                episodes=episodes,
-                resume=get["resume"],
-            )
+        job = imitation.Imitation(
+            algorithm, task, chosen, seed, out / algorithm, episodes=2 if smoke else 50
         )
+        rows += (imitation.imitate_once if get["resume"] else imitation.imitate)(job)
     cli.print_scores(rows)
     print(f"\npolicy:         {out}/mgail/saved_model\nlearning curve: {out}/mgail/curve.png")
     print(f"result rows:    {out}/mgail/results.csv")
-
-
-def _is_finished(folder: Path, settings: Any) -> bool:
-    """Return whether a folder holds a finished run of these very settings."""
-    if not (folder / "final.json").exists():
-        return False
-    held = json.loads((folder / "config.json").read_text())["config"]
-    return held == json.loads(json.dumps(dataclasses.asdict(settings)))
 
 
 def main(argv: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import math
 import shutil
 from collections.abc import Callable
@@ -103,6 +104,16 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
             title = f"{job.algorithm.upper()} on {given.spec.env_id}, {count} pairs"
             results.plot_curve(run.path / "progress.csv", run.path / "curve.png", title, levels)
         return _write(job, given, run, actor, scores, steps, seconds)
+
+
+def imitate_once(job: Imitation) -> list[dict[str, Any]]:
+    """Return the rows of a finished run of these very settings in `out`, or go on with it."""
+    final = job.out / "final.json"
+    if final.exists():
+        held = json.loads((job.out / "config.json").read_text())["config"]
+        if held == json.loads(json.dumps(dataclasses.asdict(job.config))):
+            return json.loads(final.read_text())["rows"]
+    return imitate(job._replace(resume=True))
 
 
 class _Steps(NamedTuple):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from launch import (
+    audit_bias,
     collect_demos,
     evaluate,
     export_policy,
@@ -22,6 +23,7 @@ from launch import (
 from mgail_tf import demos, envs, experts
 
 SCRIPTS = [
+    audit_bias,
     collect_demos,
     evaluate,
     export_policy,

@@ -30,6 +30,7 @@ ORDER = (
     {"mgail_tf.export", "mgail_tf.policy_gradient", "mgail_tf.batches", "mgail_tf.averaging"},
     {"mgail_tf.agents"},
     {"mgail_tf.imitation", "mgail_tf.expert_training"},
+    {"mgail_tf.audit"},
     {"launch"},
 )
 WITHIN = {  # imports from a module's own group
@@ -39,6 +40,8 @@ WITHIN = {  # imports from a module's own group
     ("mgail_tf.networks.forward_model", "mgail_tf.networks.mlp"),
     ("mgail_tf.networks.policy", "mgail_tf.networks.mlp"),
     ("mgail_tf.networks.value", "mgail_tf.networks.mlp"),
+    ("launch.audit_bias", "launch.train_gail"),
+    ("launch.audit_bias", "launch.train_mgail"),
     ("launch.quickstart", "launch.train_bc"),
     ("launch.quickstart", "launch.train_mgail"),
 }

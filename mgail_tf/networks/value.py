@@ -51,6 +51,7 @@ class ValueFit:
         rng: np.random.Generator,
     ) -> float:
         """Run `epochs` passes over states [N, S] and targets [N]; return the last loss."""
+        batch = min(batch, len(states))
         count = len(states) // batch
         order = [rng.permutation(len(states))[: count * batch] for _ in range(epochs)]
         minibatches = np.concatenate(order).reshape(-1, batch).astype(np.int32)
