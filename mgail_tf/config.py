@@ -158,6 +158,12 @@ _MOUNTAINCAR_EXPERT = {
     # seed 2's initial network swing there now and then, and TRPO has something to go by
     "output_scale": 10.0,
 }
+_LARGE_EXPERT = {
+    "batch_steps": (5120, 10_240, 20_480),  # small while episodes are short
+    "gamma": 0.99,
+    "lam": 0.95,
+    "cg_iterations": 10,
+}
 _CARTPOLE_EXPERT = {
     "env_steps": 100_000,
     "batch_steps": (2048,),
@@ -191,10 +197,12 @@ TASKS: dict[str, Task] = {
         25,
         {"mgail": {"env_steps": 40_000}},
     ),
-    "walker2d": Task("Walker2d-v5", 0, 4, 20, 25),
+    "walker2d": Task("Walker2d-v5", 0, 4, 20, 25, {"trpo": {"env_steps": 6_000_000}}),
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),
-    "ant": Task("Ant-v5", 0, 4, 20, 25),
-    "humanoid": Task("Humanoid-v5", 0, 80, 20, 240),
+    "ant": Task("Ant-v5", 0, 4, 20, 25, {"trpo": {**_LARGE_EXPERT, "env_steps": 10_000_000}}),
+    "humanoid": Task(
+        "Humanoid-v5", 0, 80, 20, 240, {"trpo": {**_LARGE_EXPERT, "env_steps": 20_000_000}}
+    ),
 }
 
 ALGORITHMS: dict[str, Any] = {"trpo": TRPO, "bc": BC, "gail": GAIL, "mgail": MGAIL}
