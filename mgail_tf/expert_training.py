@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 from tqdm import tqdm
 
-from mgail_tf import actor, envs, results
+from mgail_tf import actor, envs, figures, results
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import trpo
 from mgail_tf.evaluation import EVALUATION_SEED, evaluate, evaluate_random, normalised
@@ -72,7 +72,7 @@ def _score(
     ]
     levels = {f"{score.mode} expert": score.return_mean for score in scores}
     title = f"TRPO on {spec.env_id}"
-    results.plot_curve(run.path / "progress.csv", run.path / "curve.png", title, levels)
+    figures.plot_run(run.path / "progress.csv", run.path / "curve.png", title, levels)
     overrides = "".join(f" --set {text}" for text in job.overrides)
     command = f"python launch/train_expert.py --task={job.task} --seed={job.seed}{overrides}"
     rows = [

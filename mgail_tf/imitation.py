@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import keras
 from tqdm import tqdm
 
-from mgail_tf import demos, envs, experts, export, results
+from mgail_tf import demos, envs, experts, export, figures, results
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import bc, gail, mgail
 from mgail_tf.config import TASKS
@@ -102,7 +102,7 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
             levels = {"expert as sampled": expert, "random": random}
             count = len(given.pairs.states)
             title = f"{job.algorithm.upper()} on {given.spec.env_id}, {count} pairs"
-            results.plot_curve(run.path / "progress.csv", run.path / "curve.png", title, levels)
+            figures.plot_run(run.path / "progress.csv", run.path / "curve.png", title, levels)
         return _write(job, given, run, actor, scores, steps, seconds)
 
 
@@ -219,5 +219,9 @@ def _write(
     shutil.rmtree(run.path / "saved_model", ignore_errors=True)  # of a run that was killed here
     export.save(run.path / "saved_model", actor, given.spec, metadata)
     table = job.results_path or run.path / "results.csv"
+    if job.algorithm != "bc":
+        names = ("task", "algorithm", "variant", "num_trajectories", "subsample", "seed")
+        identity = {name: shared[name] for name in names}
+        figures.keep_curve(run.path / "progress.csv", identity, table.with_name("curves.csv"))
     run.finish({"rows": rows, **metadata}, rows, table)
     return rows

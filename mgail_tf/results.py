@@ -1,4 +1,4 @@
-"""Run directories, CSV rows and learning-curve pictures."""
+"""Run directories and CSV rows."""
 
 import csv
 import fcntl
@@ -221,34 +221,3 @@ def append_row(path: Path, row: Mapping[str, Any], once: bool = False) -> None:
         if header is None:
             file.write(",".join(row) + "\n")
         file.write(text.getvalue())
-
-
-def plot_curve(
-    progress: Path, picture: Path, title: str, levels: Mapping[str, float], y: str = "return"
-) -> None:
-    """Draw a column of progress.csv over environment steps, with named horizontal levels."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    import pandas as pd
-
-    data = pd.read_csv(progress)
-    figure, axes = plt.subplots(figsize=(6, 3.8), layout="constrained")
-    axes.plot(
-        data["env_steps"],
-        data[y],
-        alpha=0.25 if "evaluation" in data else 1,
-        label="training episodes",
-    )
-    if "evaluation" in data:
-        points = data.dropna(subset=["evaluation"])
-        axes.plot(
-            points["env_steps"], points["evaluation"], "o-", label="evaluation, deterministic"
-        )
-    for (name, level), style in zip(levels.items(), ("k--", "k:", "k-."), strict=False):
-        axes.plot(data["env_steps"].iloc[[0, -1]], [level, level], style, lw=1, label=name)
-    axes.set(xlabel="environment steps", ylabel="return", title=title)
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
-    figure.savefig(picture, dpi=120)
-    plt.close(figure)

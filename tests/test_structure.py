@@ -24,7 +24,7 @@ ORDER = (
     },
     {"mgail_tf.envs", "mgail_tf.demos", "mgail_tf.replay", "mgail_tf.actor", "mgail_tf.results"},
     {"mgail_tf.rollout", "mgail_tf.evaluation", "mgail_tf.parallel"},
-    {"mgail_tf.experts"},
+    {"mgail_tf.experts", "mgail_tf.figures"},
     {"mgail_tf.networks"},
     {"mgail_tf.objectives", "mgail_tf.imagination", "mgail_tf.trust_region"},
     {"mgail_tf.export", "mgail_tf.policy_gradient", "mgail_tf.batches", "mgail_tf.averaging"},

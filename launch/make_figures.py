@@ -1,0 +1,39 @@
+"""Draw the learning curves of every task in a results folder.
+
+python launch/make_figures.py
+"""
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from launch import cli
+
+FLAGS = cli.define()
+flags.DEFINE_string(
+    "folder", None, "Holds experts.csv, runs.csv, curves.csv. Default: results/", flag_values=FLAGS
+)
+flags.DEFINE_string(
+    "out", None, "Picture to write. Default: curves.png in the folder", flag_values=FLAGS
+)
+
+
+def job() -> None:
+    """Run what the flags say."""
+    from mgail_tf import figures, results
+
+    get = cli.read(FLAGS)
+    folder = Path(get["folder"] or results.RESULTS)
+    picture = Path(get["out"] or folder / "curves.png")
+    tasks = figures.plot_tasks(folder, picture)
+    print(f"{picture}: {', '.join(tasks)}")
+
+
+def main(argv: list[str]) -> int:
+    """Return the exit code."""
+    return cli.run(job, FLAGS, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,138 @@
+"""Learning curves: the points that are kept of a run, and pictures of one run or of all tasks."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")  # before pyplot is imported: no screen is needed
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from mgail_tf import results
+from mgail_tf.config import TASKS
+from mgail_tf.types import BadInput
+
+_POINTS = 40  # kept of a run, beside its evaluations
+_STYLES = {
+    "bc": ("BC", "tab:green"),
+    "gail": ("GAIL", "tab:orange"),
+    "mgail": ("MGAIL", "tab:blue"),
+}
+
+
+def curve(progress: Path) -> pd.DataFrame:
+    """Return what is kept of a progress.csv: env_steps, return, evaluation.
+
+    `return` is the mean over a stretch of rows (of the mean return of training episodes);
+    `evaluation`, of the deterministic policy, stands where one was made, and all of them are kept.
+    """
+    data = pd.read_csv(progress, usecols=["env_steps", "return", "evaluation"])
+    stride = max(1, math.ceil(len(data) / _POINTS))
+    last = data["evaluation"].notna() | (data.index % stride == stride - 1)
+    stretch = last.cumsum().shift(fill_value=0)
+    kept = data.groupby(stretch).agg({"env_steps": "last", "return": "mean", "evaluation": "last"})
+    return kept.round(2)
+
+
+def keep_curve(progress: Path, run: Mapping[str, Any], table: Path) -> None:
+    """Append a run's learning curve to a CSV; `run` has the columns that say which run it is."""
+    for row in curve(progress).astype(object).to_dict("records"):
+        blank = {str(name): "" if pd.isna(value) else value for name, value in row.items()}
+        results.append_row(table, {**run, **blank}, once=True)
+
+
+def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, float]) -> None:
+    """Draw the returns in a progress.csv over environment steps, with named horizontal levels."""
+    data = pd.read_csv(progress)
+    evaluated = "evaluation" in data
+    steps = data["env_steps"]
+    figure, axes = plt.subplots(figsize=(6, 3.8), layout="constrained")
+    axes.plot(steps, data["return"], alpha=0.25 if evaluated else 1, label="training episodes")
+    if evaluated:
+        points = data.dropna(subset=["evaluation"])
+        label = "evaluation, deterministic"
+        axes.plot(points["env_steps"], points["evaluation"], "o-", label=label)
+    for (name, level), style in zip(levels.items(), ("k--", "k:", "k-."), strict=False):
+        axes.plot(steps.iloc[[0, -1]], [level, level], style, lw=1, label=name)
+    axes.set(xlabel="environment steps", ylabel="return", title=title)
+    axes.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=" "))
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.savefig(picture, dpi=120)
+    plt.close(figure)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise BadInput(f"{path}: no such file")
+    return pd.read_csv(path)
+
+
+def plot_tasks(folder: Path, picture: Path) -> list[str]:
+    """Draw every task of a results folder: normalised score over environment steps.
+
+    Reads experts.csv, runs.csv and curves.csv there. A line is the mean of the seeds' evaluations
+    (deterministic) on the way, a band their range, a cross the final policies' mean; cloning takes
+    no steps and is a level. Variants other than `default` are left out.
+
+    Returns:
+        The tasks drawn.
+
+    Raises:
+        BadInput: one of the files is missing, or there is no curve to draw.
+    """
+    experts, runs, curves = (_read(folder / f"{n}.csv") for n in ("experts", "runs", "curves"))
+    sampled = experts[experts["mode"] == "stochastic"].set_index("task")
+    runs = runs[(runs["variant"] == "default") & (runs["mode"] == "deterministic")]
+    curves = curves[curves["variant"] == "default"].dropna(subset=["evaluation"])
+    tasks = [task for task in TASKS if task in sampled.index and (curves["task"] == task).any()]
+    if not tasks:
+        raise BadInput(f"{folder / 'curves.csv'}: found no curve of a task with an expert")
+    columns = min(4, len(tasks))
+    lines = math.ceil(len(tasks) / columns)
+    size = (3.0 * columns + 0.4, 2.5 * lines + 0.7)
+    figure, grid = plt.subplots(
+        lines, columns, figsize=size, squeeze=False, sharey=True, layout="constrained"
+    )
+    for axes in grid.flat[len(tasks) :]:
+        axes.axis("off")
+    handles: dict[str, Any] = {}
+    for task, axes in zip(tasks, grid.flat, strict=False):
+        low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
+        scores = curves[curves["task"] == task].copy()
+        scores["score"] = (scores["evaluation"] - low) / (high - low)
+        _draw_task(axes, scores, runs[runs["task"] == task])
+        axes.set(xscale="log", title=TASKS[task].env_id, ylim=(-0.15, 1.2))
+        axes.set_xlabel("environment steps")
+        axes.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+        if (steps := scores["env_steps"]).max() < 100 * steps.min():  # less than two decades
+            axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+        handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    for axes in grid[:, 0]:
+        axes.set_ylabel("normalised score")
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=5, frameon=False)
+    figure.savefig(picture, dpi=150)
+    plt.close(figure)
+    return tasks
+
+
+def _draw_task(axes: Any, scores: pd.DataFrame, runs: pd.DataFrame) -> None:
+    axes.axhline(1.0, color="black", lw=0.8, ls="--", label="expert as sampled")
+    for algorithm, (name, colour) in _STYLES.items():
+        final = runs[runs["algorithm"] == algorithm]
+        if algorithm == "bc" and len(final):
+            axes.axhline(final["normalised"].mean(), color=colour, lw=1.3, ls=":", label=name)
+        # one row a seed, one column an evaluation: a seed's first is level with another's first
+        ours = scores[scores["algorithm"] == algorithm].sort_values(["seed", "env_steps"])
+        ours = ours.assign(place=ours.groupby("seed").cumcount())
+        by_place = ours.groupby("place").agg({"env_steps": "mean", "score": ["mean", "min", "max"]})
+        if not len(by_place):
+            continue
+        steps, seeds = by_place["env_steps", "mean"], by_place["score"]
+        axes.fill_between(steps, seeds["min"], seeds["max"], color=colour, alpha=0.2, lw=0)
+        axes.plot(steps, seeds["mean"], color=colour, label=name)
+        if len(final):
+            axes.plot(final["env_steps"].mean(), final["normalised"].mean(), "x", color=colour)
