@@ -54,7 +54,7 @@ class BC:
 class GAIL(TRPO):
     """Generative adversarial imitation learning (Ho & Ermon 2016), the paper's baseline."""
 
-    env_steps: int = 5_000_000
+    env_steps: int = 2_000_000  # 25 million in Ho & Ermon 2016
     batch_steps: tuple[int, ...] = (5000,)  # Ho & Ermon 2016 have 50,000 for MuJoCo
     cost: str = "log_d"  # as MGAIL's; which task wants which sign: agents/gail.py
     normaliser_floor: float = 1e-2

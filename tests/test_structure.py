@@ -29,7 +29,7 @@ ORDER = (
     {"mgail_tf.objectives", "mgail_tf.imagination", "mgail_tf.trust_region"},
     {"mgail_tf.export", "mgail_tf.policy_gradient", "mgail_tf.batches", "mgail_tf.averaging"},
     {"mgail_tf.agents"},
-    {"mgail_tf.imitation", "mgail_tf.expert_training"},
+    {"mgail_tf.imitation", "mgail_tf.expert_training", "mgail_tf.benchmarks"},
     {"mgail_tf.audit"},
     {"launch"},
 )

@@ -1,5 +1,6 @@
 """MGAIL (Algorithm 1): the policy follows D's exact gradient through a learned forward model."""
 
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -152,38 +153,37 @@ class MGAIL(Resumable):
         loss = tf.reduce_mean(tf.square(self.value(states) - to_go))
         return loss, {"value_loss": loss, "value": tf.reduce_mean(to_go)}
 
-    def _iteration(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Lines 7 to 14 of Algorithm 1: forward model, discriminator, policy; then the value."""
-        config = self.config
-        agent, expert, mix = batch["agent"], batch["expert"], batch["mix"]
-        metrics = self._step(
-            "model",
-            lambda: forward_model_loss(self.model, batch["sequences"], config.model_recorded),
-        )
-        follow(self._slow_model, self.model, config.model_target_rate)
-        metrics |= self._step(
-            "discriminator",
-            lambda: discriminator_loss(
-                self.discriminator,
-                agent,
-                expert,
-                mix,
-                config.gradient_penalty,
-                config.gradient_slope,
-            ),
-        )
-        metrics |= self._step(
-            "policy", lambda: self._policy_loss(batch["starts"], batch["noise"], expert)
-        )
-        states, to_go = metrics.pop("states"), metrics.pop("to_go")
-        if config.horizon_value:
-            metrics |= self._step("value", lambda: self._value_loss(states, to_go))
-            follow(self._target, self.value, config.value_target_rate)
+    def update_model(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Line 7 of Algorithm 1: the forward model, and its slow copy."""
+        data = batch["sequences"], self.config.model_recorded
+        metrics = self._step("model", functools.partial(forward_model_loss, self.model, *data))
+        follow(self._slow_model, self.model, self.config.model_target_rate)
         return metrics
+
+    def update_discriminator(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Line 8: the discriminator."""
+        data = batch["agent"], batch["expert"], batch["mix"]
+        bound = self.config.gradient_penalty, self.config.gradient_slope
+        loss = functools.partial(discriminator_loss, self.discriminator, *data, *bound)
+        return self._step("discriminator", loss)
+
+    def update_policy(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Lines 9 to 14: the policy; then the value, on the states that were imagined."""
+        data = batch["starts"], batch["noise"], batch["expert"]
+        metrics = self._step("policy", functools.partial(self._policy_loss, *data))
+        imagined = [metrics.pop(name) for name in ("states", "to_go")]
+        if self.config.horizon_value:
+            metrics |= self._step("value", functools.partial(self._value_loss, *imagined))
+            follow(self._target, self.value, self.config.value_target_rate)
+        return metrics
+
+    def _iteration(self, batch: dict[str, Any]) -> dict[str, Any]:
+        updates = self.update_model, self.update_discriminator, self.update_policy
+        return {name: x for update in updates for name, x in update(batch).items()}
 
     def _iterations(self, batches: dict[str, Any]) -> dict[str, Any]:
         """Run `block` iterations in one graph; batches have a leading axis of `block`."""
-        count = tf.nest.flatten(batches)[0].shape[0]
+        count = batches["mix"].shape[0]
         total = self._zero_metrics()
         for k in tf.range(count):
             metrics = self._iteration(tf.nest.map_structure(lambda x, k=k: x[k], batches))

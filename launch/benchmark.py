@@ -1,0 +1,55 @@
+"""Measure side by side what MGAIL's updates, acting and environment steps cost, on this machine.
+
+    taskset -c 0 python launch/benchmark.py --task=hopper
+
+The default sizes are the paper's: T = 10, batches of 70, the forward model with a GRU of 100 units.
+Leave the machine idle; stepping with 2 processes needs 2 cores.
+"""
+
+import sys
+
+from absl import flags
+
+from launch import cli
+
+SIZES = [
+    "horizon=10",
+    "policy_batch=70",
+    "model_batch=70",
+    "discriminator_batch=70",
+    "model=hadamard_gru",
+    "model_units=100",
+]
+NAMES = ["updates", "acting", "stepping"]
+FLAGS = cli.define(task="hopper", set=None, smoke=False, threads=1)
+flags.DEFINE_multi_enum("section", NAMES, NAMES, "What to measure.", flag_values=FLAGS)
+flags.DEFINE_integer("rounds", 10, "Turns of each variant.", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_boolean("paper_sizes", True, "Those above; or the task's own.", flag_values=FLAGS)
+
+
+def job() -> None:
+    """Run what the flags say."""
+    get = cli.read(FLAGS)
+    config = cli.config("mgail", FLAGS, ["block=4"])
+    if get["paper_sizes"]:
+        config = cli.override(config, SIZES + (get["set"] or []))
+    cli.load_tensorflow(get["threads"])
+    from mgail_tf import benchmarks
+
+    for section in get["section"]:
+        variants = benchmarks.SECTIONS[section](get["task"], config)
+        timings = benchmarks.measure(variants, 1 if get["smoke"] else get["rounds"])
+        print(f"\n{section:42}{'each':>12}{'ratio':>9}{'first call':>13}")
+        for name, seconds, first in timings:
+            cost = f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
+            ratio = seconds / timings[0].seconds
+            print(f"{name:42}{cost:>12}{ratio:9.2f}{first:11.2f} s", flush=True)
+
+
+def main(argv: list[str]) -> int:
+    """Return the exit code."""
+    return cli.run(job, FLAGS, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
