@@ -29,7 +29,7 @@ class Batches(Resumable):
     def _parts(self) -> dict[str, Any]:
         return {"rng": self._rng}
 
-    def __call__(self, buffer: ReplayBuffer) -> dict[str, Any]:
+    def __call__(self, buffer: ReplayBuffer, dead_cost: float) -> dict[str, Any]:
         """Return the batches, with a leading axis of `block`."""
         config, rng, expert = self._config, self._rng, self._expert
         count, size = config.block, config.discriminator_batch
@@ -48,4 +48,5 @@ class Batches(Resumable):
                 rng, count, config.policy_batch, length, config.start_recent
             ),
             "noise": self._draw_noise(rng, shape),
+            "dead_cost": np.full(count, dead_cost, np.float32),
         }

@@ -69,7 +69,9 @@ class _Bench:
         self.buffer = ReplayBuffer(2000, spec, self.learner.normaliser)
         for episode in collector.collect(self.learner.actor(), 2000):
             self.buffer.add(episode)
-        self.block = tf.nest.map_structure(tf.constant, self.learner._batches(self.buffer))
+        self.block = tf.nest.map_structure(
+            tf.constant, self.learner._batches(self.buffer, config.dead_cost)
+        )
         self.size = config.block
 
     def fused(self) -> None:

@@ -100,7 +100,7 @@ class MGAIL:
     gamma: float = 0.99
     cost: str = "neg_log_expert"  # released code; Eq. 3 is "log_d"
     model_end: bool = True  # the model predicts the end of the task; beyond the paper
-    dead_cost: float = 4.0  # per imagined step after it
+    dead_cost: float = 4.0  # per imagined step after it, at most: see absorbing.py
     horizon_value: bool = True  # a value function beyond the horizon; beyond the paper
     lam: float = 0.95  # of the returns that mix imagined costs with values
     value_hidden: tuple[int, ...] = (128, 128)

@@ -45,7 +45,8 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
         if run.saved:
             training.restore(run.saved["training"])
             steps = run.saved["steps"]
-        with tqdm(total=job.config.env_steps, unit="step", desc=f"trpo {job.task}") as bar:
+        total, name = job.config.env_steps, f"trpo {job.task}"
+        with tqdm(total=total, initial=steps, unit="step", desc=name) as bar:
             for steps, learner, metrics in training:
                 run.progress({"env_steps": steps, **metrics})
                 learner.actor().save(weights, spec)

@@ -13,6 +13,7 @@ import keras
 from tqdm import tqdm
 
 from mgail_tf import demos, envs, experts, export, figures, results
+from mgail_tf.absorbing import ends_of
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import bc, gail, mgail
 from mgail_tf.config import TASKS
@@ -139,9 +140,9 @@ def _train_bc(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPol
 
 def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     config = job.config
-    train: Callable[..., Any] = mgail.train
-    if job.algorithm == "gail":
-        train = functools.partial(gail.train, workers=job.workers)
+    train: Callable[..., Any] = functools.partial(gail.train, workers=job.workers)
+    if job.algorithm == "mgail":
+        train = functools.partial(mgail.train, ends=ends_of(given.demonstrations.episodes))
     shown = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
     training = train(job.task, given.pairs, config, job.seed)
     # what the loop itself counts: the next evaluation's place, the steps that evaluations took
@@ -149,7 +150,8 @@ def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[Nump
     if run.saved:
         due, evaluated, steps = run.saved["counters"]
         training.restore(run.saved["training"])
-    with tqdm(total=config.env_steps, unit="step", desc=f"{job.algorithm} {job.task}") as bar:
+    total, name = config.env_steps, f"{job.algorithm} {job.task}"
+    with tqdm(total=total, initial=steps, unit="step", desc=name) as bar:
         for steps, learner, metrics in training:
             mean = math.nan
             if steps >= due:

@@ -11,7 +11,7 @@ import numpy as np
 from mgail_tf import config as configs
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, to_numpy
+from mgail_tf.networks.policy import for_spec, to_numpy
 from mgail_tf.networks.value import Value, ValueFit
 from mgail_tf.normaliser import RunningMoments
 from mgail_tf.parallel import Collectors
@@ -26,22 +26,15 @@ class PolicyGradient(Resumable):
     def __init__(self, spec: Spec, config: configs.TRPO, seed: int):
         """Build the networks; `seed` fixes their initial weights and the minibatch order."""
         self.config = config
-        self.policy: GaussianPolicy | CategoricalPolicy
-        if spec.discrete:
-            self.policy = CategoricalPolicy(
-                spec, config.hidden, config.activation, seed, 1.0, config.output_scale
-            )
-        else:
-            self.policy = GaussianPolicy(
-                spec,
-                config.hidden,
-                config.activation,
-                seed,
-                config.initial_log_std,
-                learn_std=True,
-                output=config.output,
-                output_scale=config.output_scale,
-            )
+        self.policy = for_spec(
+            spec,
+            config.hidden,
+            config.activation,
+            seed,
+            log_std=config.initial_log_std,
+            output=config.output,
+            output_scale=config.output_scale,
+        )
         self.value = Value(spec.state_size, config.hidden, config.activation, seed + 100)
         self._fit = ValueFit(self.value, config.value_learning_rate)
         self._region = TrustRegion(

@@ -328,13 +328,14 @@ def test_an_update_moves_every_variable_of_all_four_networks(request, eager, kin
 @pytest.mark.parametrize("kind", ["continuous", "discrete"])
 def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng):
     learner, buffer = _learner(request.getfixturevalue(kind), rng)
-    batches = learner._batches(buffer)
+    batches = learner._batches(buffer, 4.0)
     starts = type(batches["starts"])(*(tf.constant(x[0]) for x in batches["starts"]))
     with tf.GradientTape() as tape:
         loss, _ = learner._policy_loss(
             starts,
             tf.constant(batches["noise"][0]),
             (learner._expert.states, learner._expert.actions),
+            tf.constant(batches["dead_cost"][0]),
         )
     gradients = tape.gradient(loss, [v.value for v in learner.policy.trainable_variables])
     assert len(gradients) == 4 + (kind == "continuous")

@@ -10,7 +10,7 @@ import tensorflow as tf
 from mgail_tf import config as configs
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, to_numpy
+from mgail_tf.networks.policy import for_spec, to_numpy
 from mgail_tf.normaliser import fit
 from mgail_tf.objectives import cloning_loss
 from mgail_tf.types import Pairs, Spec
@@ -25,13 +25,7 @@ class BC(Resumable):
         """Build the policy and split the pairs; `seed` fixes both and the batch order."""
         self.config = config
         self.normaliser = fit(expert.states, config.normaliser_floor, config.state_clip)
-        self.policy: GaussianPolicy | CategoricalPolicy
-        if spec.discrete:
-            self.policy = CategoricalPolicy(spec, config.hidden, config.activation, seed, 1.0)
-        else:
-            self.policy = GaussianPolicy(
-                spec, config.hidden, config.activation, seed, -0.5, learn_std=True
-            )
+        self.policy = for_spec(spec, config.hidden, config.activation, seed)
         self._rng = np.random.default_rng([seed, 3])
         self._optimiser = keras.optimizers.AdamW(config.learning_rate, config.weight_decay)
         self._optimiser.build(self.policy.trainable_variables)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from mgail_tf import config as configs
 from mgail_tf import envs
+from mgail_tf.absorbing import EndCost, Ends
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.averaging import RunningAverage, follow
 from mgail_tf.batches import Batches
@@ -18,7 +19,7 @@ from mgail_tf.envs import Env
 from mgail_tf.imagination import burn_in, imagine, replay_rollout
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import FORWARD_MODELS
-from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, to_numpy
+from mgail_tf.networks.policy import for_spec, to_numpy
 from mgail_tf.networks.value import Value
 from mgail_tf.normaliser import Normaliser, fit
 from mgail_tf.objectives import (
@@ -36,20 +37,23 @@ from mgail_tf.types import Pairs, Sequences, Spec, Trajectory
 class MGAIL(Resumable):
     """The three networks, their optimisers, and one compiled function that updates all three."""
 
-    def __init__(self, spec: Spec, config: configs.MGAIL, expert: Pairs, seed: int):
+    def __init__(
+        self, spec: Spec, config: configs.MGAIL, expert: Pairs, seed: int, ends: Ends | None = None
+    ):
         """Build the networks; `seed` fixes their weights and every batch drawn."""
         self.config, self.spec = config, spec
+        self.end_cost = EndCost(ends, config.cost, config.gamma, config.dead_cost)
         self.normaliser: Normaliser = fit(expert.states, config.normaliser_floor, config.state_clip)
         self._expert = Pairs(self.normaliser(expert.states), expert.actions)
-        self.policy: GaussianPolicy | CategoricalPolicy
-        if spec.discrete:
-            self.policy = CategoricalPolicy(
-                spec, config.policy_hidden, "relu", seed, config.temperature
-            )
-        else:
-            self.policy = GaussianPolicy(
-                spec, config.policy_hidden, "relu", seed, config.log_std, config.learn_std
-            )
+        self.policy = for_spec(
+            spec,
+            config.policy_hidden,
+            "relu",
+            seed,
+            log_std=config.log_std,
+            learn_std=config.learn_std,
+            temperature=config.temperature,
+        )
         self.discriminator = Discriminator(spec, config.discriminator_hidden, "relu", seed + 100)
         self.model, self._slow_model = (
             FORWARD_MODELS[config.model](spec, config.model_units, config.state_clip, seed + 200)
@@ -94,6 +98,7 @@ class MGAIL(Resumable):
             "target": self._target,
             "slow_model": self._slow_model,
             "average": self._average,
+            "end_cost": self.end_cost,
             "batches": self._batches,
         }
 
@@ -131,13 +136,13 @@ class MGAIL(Resumable):
             self.policy, model, states[warm:], actions[warm:], noise, hidden, config.unroll
         )
 
-    def _policy_loss(self, starts: Sequences, noise, expert):
+    def _policy_loss(self, starts: Sequences, noise, expert, dead_cost):
         """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step."""
         config = self.config
         states, actions, survival = self._rollout(starts, noise)
         costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
         values = self._target(states[1:]) if config.horizon_value else None
-        to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, config.dead_cost)
+        to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, dead_cost)
         loss = tf.reduce_mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
         if config.cloning:
             loss += config.cloning * cloning_loss(self.policy, *expert)
@@ -169,7 +174,7 @@ class MGAIL(Resumable):
 
     def update_policy(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Lines 9 to 14: the policy; then the value, on the states that were imagined."""
-        data = batch["starts"], batch["noise"], batch["expert"]
+        data = [batch[name] for name in ("starts", "noise", "expert", "dead_cost")]
         metrics = self._step("policy", functools.partial(self._policy_loss, *data))
         imagined = [metrics.pop(name) for name in ("states", "to_go")]
         if self.config.horizon_value:
@@ -217,7 +222,7 @@ class MGAIL(Resumable):
         if not (config.learn_std or self.spec.discrete):
             now = config.log_std + progress * (config.final_log_std - config.log_std)
             self.policy.log_std.assign(tf.fill([self.spec.action_size], now))
-        batches = tf.nest.map_structure(tf.constant, self._batches(buffer))
+        batches = tf.nest.map_structure(tf.constant, self._batches(buffer, self.end_cost.value()))
         metrics = {name: float(value) for name, value in self._block(batches).items()}
         self._average.add(self.policy.get_weights())
         return metrics
@@ -230,9 +235,11 @@ class Training(Resumable):
     where the last iteration or `restore` left off.
     """
 
-    def __init__(self, env: Env, expert: Pairs, config: configs.MGAIL, seed: int):
+    def __init__(
+        self, env: Env, expert: Pairs, config: configs.MGAIL, seed: int, ends: Ends | None
+    ):
         """Begin; `seed` fixes the networks, the batches and the actions that are drawn."""
-        self.learner = MGAIL(env.spec, config, expert, seed)
+        self.learner = MGAIL(env.spec, config, expert, seed, ends)
         capacity = min(config.buffer_capacity, config.env_steps)
         self._buffer = ReplayBuffer(capacity, env.spec, self.learner.normaliser)
         self._collector = Collector(env, np.random.default_rng([seed, 1]))
@@ -246,15 +253,23 @@ class Training(Resumable):
             steps = min(steps, config.env_steps - collector.env_steps)
             for episode in collector.collect(learner.actor(), steps):
                 self._buffer.add(episode)
+                learner.end_cost.add(episode)
             metrics = learner.update(self._buffer, collector.env_steps / config.env_steps)
             recent = collector.finished[-5:] or [(np.nan, np.nan)]
             metrics["return"], metrics["length"] = np.mean(recent, 0)
+            metrics["dead_cost"] = learner.end_cost.value()
             yield collector.env_steps, learner, metrics
 
     def _parts(self) -> dict[str, Any]:
         return {"learner": self.learner, "buffer": self._buffer, "collector": self._collector}
 
 
-def train(task: str, expert: Pairs, config: configs.MGAIL, seed: int) -> Training:
-    """Return the training of an imitator; iterating over it runs it."""
-    return Training(envs.make(task, seed), expert, config, seed)
+def train(
+    task: str, expert: Pairs, config: configs.MGAIL, seed: int, ends: Ends | None = None
+) -> Training:
+    """Return the training of an imitator; iterating over it runs it.
+
+    Args:
+        ends: how the demonstrated episodes end; None: as if all were cut off by a time limit.
+    """
+    return Training(envs.make(task, seed), expert, config, seed, ends)

@@ -145,7 +145,28 @@ class CategoricalPolicy(keras.Model):
         return rng.gumbel(size=shape).astype(np.float32)
 
 
-def to_numpy(policy: GaussianPolicy | CategoricalPolicy, normaliser: Normaliser) -> NumpyPolicy:
+Policy = GaussianPolicy | CategoricalPolicy
+
+
+def for_spec(
+    spec: Spec,
+    hidden: Sequence[int],
+    activation: str,
+    seed: int,
+    *,
+    log_std: float = -0.5,
+    learn_std: bool = True,
+    output: str = "tanh",
+    output_scale: float = 0.01,
+    temperature: float = 1.0,
+) -> Policy:
+    """Return the policy that an environment's actions ask for; see the classes' arguments."""
+    if spec.discrete:
+        return CategoricalPolicy(spec, hidden, activation, seed, temperature, output_scale)
+    return GaussianPolicy(spec, hidden, activation, seed, log_std, learn_std, output, output_scale)
+
+
+def to_numpy(policy: Policy, normaliser: Normaliser) -> NumpyPolicy:
     """Return the actor with the policy's present weights; costs about 0.1 ms."""
     trunk = policy.logits if policy.discrete else policy.mean
     return NumpyPolicy(
@@ -158,15 +179,12 @@ def to_numpy(policy: GaussianPolicy | CategoricalPolicy, normaliser: Normaliser)
     )
 
 
-def from_numpy(actor: NumpyPolicy, spec: Spec) -> GaussianPolicy | CategoricalPolicy:
+def from_numpy(actor: NumpyPolicy, spec: Spec) -> Policy:
     """Return a Keras policy with an actor's weights (its normaliser is not part of it)."""
     hidden = [w.shape[1] for w in actor.weights[:-2:2]]
-    policy: GaussianPolicy | CategoricalPolicy
-    if actor.discrete:
-        policy = CategoricalPolicy(spec, hidden, actor.activation, 0, 1.0)
-        policy.logits.set_weights(list(actor.weights))
-        return policy
-    policy = GaussianPolicy(spec, hidden, actor.activation, 0, 0.0, True, actor.output)
-    policy.mean.set_weights(list(actor.weights))
-    policy.log_std.assign(actor.log_std)
+    policy = for_spec(spec, hidden, actor.activation, 0, output=actor.output)
+    trunk = policy.logits if policy.discrete else policy.mean
+    trunk.set_weights(list(actor.weights))
+    if not policy.discrete:
+        policy.log_std.assign(actor.log_std)
     return policy
