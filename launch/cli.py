@@ -15,7 +15,7 @@ from absl import flags
 
 from mgail_tf.config import TASKS, for_task
 from mgail_tf.overrides import override
-from mgail_tf.types import BadInput
+from mgail_tf.types import BadInput, Diverged
 
 _TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id with a flat Box observation."
 
@@ -82,7 +82,7 @@ def _help(script: str, values: flags.FlagValues) -> str:
 
 
 def run(job: Callable[[], None], values: flags.FlagValues, argv: Sequence[str]) -> int:
-    """Parse the flags, do the job, and return the exit code: 2 for bad input, in one line."""
+    """Parse the flags, do the job, return the exit code: 2 bad input, 1 diverged, in one line."""
     try:
         values.unparse_flags()
         for name in values:
@@ -103,6 +103,9 @@ def run(job: Callable[[], None], values: flags.FlagValues, argv: Sequence[str]) 
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Diverged as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt as interrupt:
         reason = str(interrupt) or "what was written so far is kept"
         print(f"\ninterrupted; {reason}", file=sys.stderr)

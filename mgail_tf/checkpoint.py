@@ -61,6 +61,11 @@ def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob("checkpoint-*.npz"))
 
 
+def newest(folder: Path) -> Path | None:
+    """Return the newest checkpoint, whole or not."""
+    return next(reversed(_files(folder)), None)
+
+
 def save(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     """Write checkpoint `number` (larger ones are newer), then remove all but the last two.
 

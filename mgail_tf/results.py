@@ -6,6 +6,7 @@ import hashlib
 import importlib.metadata
 import io
 import json
+import math
 import os
 import platform
 import shutil
@@ -19,9 +20,10 @@ from typing import Any
 
 from mgail_tf import checkpoint
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.types import BadInput
+from mgail_tf.types import BadInput, Diverged
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
+_MAY_BE_NAN = ("return", "length", "evaluation")  # where no episode ended, or none was run
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "gymnasium", "mujoco", "numpy")
 
 
@@ -149,7 +151,17 @@ class Run:
         return time.monotonic() - self._start
 
     def progress(self, row: Mapping[str, Any]) -> None:
-        """Append a row to progress.csv; the first one fixes the columns."""
+        """Append a row to progress.csv; the first one fixes the columns.
+
+        Raises:
+            Diverged: a loss, a gradient or another number of the training is not finite.
+        """
+        bad = [k for k, x in row.items() if k not in _MAY_BE_NAN and not math.isfinite(x)]
+        if bad:
+            when = " ".join(f"{value} {name}" for name, value in list(row.items())[:1])
+            newest = checkpoint.newest(self.path / "checkpoints")
+            kept = f"the last good checkpoint is {newest}" if newest else "nothing was saved before"
+            raise Diverged(f"{self.path}: {bad[0]} is {row[bad[0]]} after {when}; {kept}")
         row = {**row, "wall_seconds": round(self.seconds, 2)}
         first = not self._columns
         self._columns = self._columns or list(row)

@@ -14,6 +14,13 @@ class BadInput(ValueError):
     """
 
 
+class Diverged(ArithmeticError):
+    """Training has left the finite numbers; the message is one line that says what and when.
+
+    Scripts print it and end with exit code 1.
+    """
+
+
 # what numpy and zipfile raise on damaged or foreign files
 UNREADABLE = (
     OSError,

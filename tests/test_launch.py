@@ -211,6 +211,30 @@ def test_directory_of_another_run_is_refused_and_kept(tmp_path, cartpole_demos, 
     assert (tmp_path / "config.json").read_text() == "precious"
 
 
+@pytest.mark.parametrize(
+    ("script", "setting", "name"),
+    [
+        (train_bc, "learning_rate", "held_out_loss"),
+        (train_gail, "discriminator_learning_rate", "discriminator_"),
+        (train_mgail, "model_learning_rate", "model_"),
+        (train_mgail, "policy_learning_rate", "policy_"),
+    ],
+)
+def test_numbers_that_are_not_finite_stop_the_run(
+    tmp_path, cartpole_demos, capsys, script, setting, name
+):
+    out = tmp_path / "run"
+    # beyond float32; what is saved before it is the last good checkpoint
+    flags = [f"--set={setting}=1e39", "--smoke", "--checkpoint_every=0", f"--out={out}"]
+    if script is train_mgail:
+        flags.append("--set=jit_compile=False")
+    assert run(script, "--task=cartpole", f"--demos={cartpole_demos}", *flags) == 1
+    (said,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error")]
+    assert f"{out}: {name}" in said and (" is nan after " in said or " is inf after " in said)
+    assert "checkpoint" in said or "nothing was saved before" in said
+    assert not (out / "final.json").exists()
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_flag_has_help(script, capsys):
     assert run(script, "--help") == 0

@@ -105,10 +105,10 @@ class GAIL(Resumable):
         metrics = self._descend(self._draw(agent), self._draw(self._expert), mix)
         judged = [e._replace(rewards=self.rewards(p)) for e, p in zip(episodes, parts, strict=True)]
         surrogate = float(np.mean(np.concatenate([e.rewards for e in judged])))
-        return {
-            **self.policy_gradient.update(judged, left),
+        return {  # in the order of the updates: the first that is not finite is named
             **{name: float(value) for name, value in metrics.items()},
             "surrogate_reward": surrogate,
+            **self.policy_gradient.update(judged, left),
         }
 
 
