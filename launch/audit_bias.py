@@ -36,8 +36,9 @@ def job() -> None:
 
     out = Path(get["out"] or f"runs/audit-{get['task']}-seed{get['seed']}")
     table = Path(get["results"] or out / "audit.csv")
+    rows = audit.audit(described._replace(out=out), table)
     print(f"{'audit':14}{'return':>10}{'length':>9}{'normalised':>12}{'share':>8}{'shown':>10}")
-    for row in audit.audit(described._replace(out=out), table):
+    for row in rows:
         print(
             f"{row['audit']:14}{row['return_mean']:10.1f}{row['length_mean']:9.1f}"
             f"{row['normalised']:12.3f}{row['share']:8.2f}{row['demonstrator_return']:10.1f}"
