@@ -23,7 +23,7 @@ setup: .venv/ready ## make .venv with everything in it (about a minute)
 imitate: .venv/ready ## the main job: MGAIL against BC and the expert; TASK=hopper SEED=0; goes on where it was stopped
 	$(BIN)/python launch/quickstart.py --task=$(TASK) --seed=$(SEED) --resume
 
-test: .venv/ready ## the tests (under 2 minutes after set-up)
+test: .venv/ready ## the tests (2 to 3 minutes after set-up)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests
 
 check: .venv/ready ## linters, types and tests
