@@ -2,7 +2,7 @@
 
     taskset -c 0 python launch/benchmark.py --task=hopper
 
-The default sizes are the paper's: T = 10, batches of 70, the forward model with a GRU of 100 units.
+The default sizes are the authors' released code's: T = 10, batches of 70, the forward model with a GRU of 100 units.
 Leave the machine idle; stepping with 2 processes needs 2 cores.
 """
 
@@ -24,14 +24,14 @@ NAMES = ["updates", "acting", "stepping"]
 FLAGS = cli.define(task="hopper", set=None, smoke=False, threads=1)
 flags.DEFINE_multi_enum("section", NAMES, NAMES, "What to measure.", flag_values=FLAGS)
 flags.DEFINE_integer("rounds", 10, "Turns of each variant.", lower_bound=1, flag_values=FLAGS)
-flags.DEFINE_boolean("paper_sizes", True, "Those above; or the task's own.", flag_values=FLAGS)
+flags.DEFINE_boolean("released_sizes", True, "Those above; or the task's own.", flag_values=FLAGS)
 
 
 def job() -> None:
     """Run what the flags say."""
     get = cli.read(FLAGS)
     config = cli.config("mgail", FLAGS, ["block=4"])
-    if get["paper_sizes"]:
+    if get["released_sizes"]:
         config = cli.override(config, SIZES + (get["set"] or []))
     cli.load_tensorflow(get["threads"])
     from mgail_tf import benchmarks

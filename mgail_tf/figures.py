@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")  # before pyplot is imported: no screen is needed
-import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure  # not pyplot: a caller's backend is left alone
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from mgail_tf import results
 from mgail_tf.config import TASKS
@@ -49,7 +47,8 @@ def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, flo
     data = pd.read_csv(progress)
     evaluated = "evaluation" in data
     steps = data["env_steps"]
-    figure, axes = plt.subplots(figsize=(6, 3.8), layout="constrained")
+    figure = Figure(figsize=(6, 3.8), layout="constrained")
+    axes = figure.subplots()
     axes.plot(steps, data["return"], alpha=0.25 if evaluated else 1, label="training episodes")
     if evaluated:
         points = data.dropna(subset=["evaluation"])
@@ -58,10 +57,9 @@ def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, flo
     for (name, level), style in zip(levels.items(), ("k--", "k:", "k-."), strict=False):
         axes.plot(steps.iloc[[0, -1]], [level, level], style, lw=1, label=name)
     axes.set(xlabel="environment steps", ylabel="return", title=title)
-    axes.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=" "))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
     figure.savefig(picture, dpi=120)
-    plt.close(figure)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -93,9 +91,8 @@ def plot_tasks(folder: Path, picture: Path) -> list[str]:
     columns = min(4, len(tasks))
     lines = math.ceil(len(tasks) / columns)
     size = (3.0 * columns + 0.4, 2.5 * lines + 0.7)
-    figure, grid = plt.subplots(
-        lines, columns, figsize=size, squeeze=False, sharey=True, layout="constrained"
-    )
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(tasks) :]:
         axes.axis("off")
     handles: dict[str, Any] = {}
@@ -106,16 +103,15 @@ def plot_tasks(folder: Path, picture: Path) -> list[str]:
         _draw_task(axes, scores, runs[runs["task"] == task])
         axes.set(xscale="log", title=TASKS[task].env_id, ylim=(-0.15, 1.2))
         axes.set_xlabel("environment steps")
-        axes.xaxis.set_major_formatter(matplotlib.ticker.EngFormatter(sep=""))
-        axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         if (steps := scores["env_steps"]).max() < 100 * steps.min():  # less than two decades
-            axes.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
     for axes in grid[:, 0]:
         axes.set_ylabel("normalised score")
     figure.legend(handles.values(), handles, loc="outside lower center", ncols=5, frameon=False)
     figure.savefig(picture, dpi=150)
-    plt.close(figure)
     return tasks
 
 

@@ -108,11 +108,13 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
 
 
 def imitate_once(job: Imitation) -> list[dict[str, Any]]:
-    """Return the rows of a finished run of these very settings in `out`, or go on with it."""
+    """Return the rows of this very run if it is finished in `out`, or go on with it."""
     final = job.out / "final.json"
     if final.exists():
-        held = json.loads((job.out / "config.json").read_text())["config"]
-        if held == json.loads(json.dumps(dataclasses.asdict(job.config))):
+        held = json.loads((job.out / "config.json").read_text())
+        ours = {name: getattr(job, name) for name in ("algorithm", "task", "variant", "seed")}
+        ours["config"] = json.loads(json.dumps(dataclasses.asdict(job.config)))
+        if ours == {name: held[name] for name in ours}:
             return json.loads(final.read_text())["rows"]
     return imitate(job._replace(resume=True))
 

@@ -70,6 +70,9 @@ def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monke
     assert json.loads((folder / "final.json").read_text())["rows"][0]["seed"] == 0
     assert run(quickstart, f"--task={task}", "--smoke", "--resume") == 0  # nothing is run again
     assert capsys.readouterr().out == printed
+    other = ["--seed=1", "--resume", f"--out=runs/imitate-{task}-seed0"]
+    assert run(quickstart, f"--task={task}", "--smoke", *other) == 2  # never another seed's rows
+    assert "another run's" in capsys.readouterr().err
     assert run(quickstart, f"--task={task}", "--resume") == 2  # with other settings
     assert "another run's" in capsys.readouterr().err
 
