@@ -2,7 +2,7 @@
 
     taskset -c 0 python launch/benchmark.py --task=hopper
 
-The default sizes are the authors' released code's: T = 10, batches of 70, the forward model with a GRU of 100 units.
+The default sizes are the released code's: T = 10, batches of 70, a forward model with a GRU of 100.
 Leave the machine idle; stepping with 2 processes needs 2 cores.
 """
 
