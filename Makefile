@@ -5,7 +5,7 @@ SEED ?= 0
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup imitate test check clean
+.PHONY: help setup imitate test check soak clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ imitate: .venv/ready ## the main job: MGAIL against BC and the expert; TASK=hopp
 
 test: .venv/ready ## the tests (2 to 3 minutes after set-up)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests
+
+soak: .venv/ready ## kill every algorithm at 20 random moments, resume, compare bit by bit (about 15 minutes)
+	KILLS=20 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/test_kills.py
 
 check: .venv/ready ## linters, types and tests
 	$(BIN)/ruff check .

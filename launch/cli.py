@@ -70,7 +70,8 @@ def define(**wanted: Any) -> flags.FlagValues:
     }
     for name, default in wanted.items():
         definer, text = shared[name]
-        bounds = {"lower_bound": least[name]} if name in least else {}
+        bounds: dict[str, Any] = {"lower_bound": least[name]} if name in least else {}
+        bounds |= {"upper_bound": 10**9} if name == "seed" else {}  # networks take 32 bits
         definer(name, default, text, flag_values=values, **bounds)
     return values
 

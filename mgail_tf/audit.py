@@ -93,6 +93,7 @@ def audit(job: Imitation, table: Path) -> list[dict[str, Any]]:
     if job.config.cost not in _OTHER_SIGN:
         expected = " or ".join(_OTHER_SIGN)
         raise BadInput(f"--set cost={job.config.cost}: has no other sign, expected {expected}")
+    results.check_table(table, ("task", "algorithm", "audit", "cost", *_COPIED, *_SHARES))
     demonstrator = _constant(job.task, job.seed, job.out)
     rows: list[dict[str, Any]] = []
     for name in AUDITS:
@@ -117,6 +118,7 @@ def audit(job: Imitation, table: Path) -> list[dict[str, Any]]:
     return rows
 
 
+_SHARES = ("share", "demonstrator_return")
 _COPIED = (
     "seed",
     "env_steps",

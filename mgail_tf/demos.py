@@ -19,6 +19,7 @@ import numpy as np
 
 from mgail_tf.types import UNREADABLE, BadInput, Episode, Pairs, Spec
 
+_LARGEST = 1 << 30  # bytes out of a file that is 20 times smaller
 _REQUIRED = ("states", "actions", "lengths", "terminated", "env_id")
 
 
@@ -76,6 +77,9 @@ def save(path: Path, env_id: str, episodes: Sequence[Episode], discrete: bool) -
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as data:
+            whole = sum(member.file_size for member in data.zip.infolist())
+            if whole > max(_LARGEST, 20 * path.stat().st_size):
+                raise ValueError(f"it holds {whole} bytes, packed into {path.stat().st_size}")
             arrays = {name: data[name] for name in data.files if name in (*_REQUIRED, "rewards")}
     except FileNotFoundError as error:
         raise BadInput(f"{path}: no such demonstration file") from error
@@ -138,9 +142,8 @@ def load(path: Path, spec: Spec) -> Demonstrations:
     if not len(lengths) or lengths.min() < 1:
         found = "no episode" if not len(lengths) else f"an episode of length {lengths.min()}"
         raise BadInput(f"{path}: lengths: found {found}, expected at least 1 step each")
-    lengths = lengths.astype(np.int64)
-    steps, episodes = int(lengths.sum()), len(lengths)
-    rewards = arrays.get("rewards", np.full(steps, np.nan, np.float32))
+    steps, episodes = sum(lengths.tolist()), len(lengths)
+    rewards = arrays.get("rewards", np.full(actions.shape[:1], np.nan, np.float32))
     _check(path, "terminated: size", terminated.shape, (episodes,))
     for field, array in (("states", states), ("actions", actions), ("rewards", rewards)):
         if array.dtype.kind not in "fiu":

@@ -1,5 +1,6 @@
 """Environments by task name or Gymnasium id; the only module that imports gymnasium."""
 
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -43,9 +44,21 @@ class Env:
 
     def reset(self) -> np.ndarray:
         """Start an episode and return its first state [S]; the first call uses the seed."""
-        state, _ = self._env.reset(seed=self._seed)
+        state, _ = self._call("reset", seed=self._seed)
         self._seed = None
         return self._checked(state)
+
+    def _call(self, method: str, *arguments: Any, **named: Any) -> Any:
+        """Call the environment; what goes wrong in there is its user's to mend.
+
+        Raises:
+            BadInput: it raised something.
+        """
+        try:
+            return getattr(self._env, method)(*arguments, **named)
+        except Exception as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise BadInput(f"{self.spec.env_id}: {method}: {reason}") from error
 
     def step(self, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, bool, bool]:
         """Apply a policy's sample [A], in [-1, 1] units or one-hot.
@@ -57,17 +70,24 @@ class Env:
         spec = self.spec
         if spec.discrete:
             applied = sample
-            result = self._env.step(spec.first_action + int(np.argmax(sample)))
+            result = self._call("step", spec.first_action + int(np.argmax(sample)))
         else:
             applied = np.clip(
                 spec.action_shift + spec.action_scale * sample, spec.action_low, spec.action_high
             ).astype(np.float32)
-            result = self._env.step(applied)
+            result = self._call("step", applied)
         state, reward, terminated, truncated, _ = result
+        if not math.isfinite(reward):
+            raise BadInput(f"{spec.env_id}: reward: found {reward}, expected a finite number")
         return applied, self._checked(state), float(reward), bool(terminated), bool(truncated)
 
     def _checked(self, state: np.ndarray) -> np.ndarray:
         state = np.asarray(state, np.float32)
+        if state.shape != (self.spec.state_size,):
+            expected = (self.spec.state_size,)
+            raise BadInput(
+                f"{self.spec.env_id}: state: found shape {state.shape}, expected {expected}"
+            )
         if not np.isfinite(state).all():
             raise BadInput(
                 f"{self.spec.env_id}: the environment returned a state that is not finite"
@@ -114,9 +134,9 @@ def make(task: str, seed: int) -> Env:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             env = gymnasium.make(env_id, disable_env_checker=True, **options)
-    except (gymnasium.error.Error, ImportError) as error:
+    except Exception as error:  # whatever a user's environment raises
         names = ", ".join(TASKS)
-        reason = str(error).splitlines()[0]
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"{env_id}: cannot be made ({reason}); tasks are {names}") from error
     limit = env.spec.max_episode_steps if env.spec else None
     return Env(env, _spec(env_id, env, limit or 0), seed)

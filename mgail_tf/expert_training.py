@@ -37,6 +37,8 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
     """
     keras.utils.clear_session()  # the same bits whatever ran in this process before
     spec = envs.make(job.task, job.seed).spec
+    if job.results_path:
+        results.check_table(job.results_path, results.EXPERT_COLUMNS)
     config = dataclasses.asdict(job.config)
     described = {"algorithm": "trpo", "task": job.task, "seed": job.seed, "config": config}
     with results.Run(job.out, described, job.resume, job.checkpoint_every) as run:

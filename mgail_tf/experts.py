@@ -72,13 +72,17 @@ def collect(
     path: Path,
     progress: Callable[[], object] = lambda: None,
 ) -> None:
-    """Roll whole episodes out and save them; the same arguments give the same bytes."""
+    """Roll whole episodes out and save them; the same arguments give the same bytes.
+
+    Raises:
+        BadInput: the folder cannot be made.
+    """
+    results.make_folder(path.parent)
     collector = Collector(envs.make(task, seed), np.random.default_rng(seed))
     spec, rolled = collector.env.spec, []
     for _ in range(episodes):
         rolled.append(collector.run_episode(policy, stochastic))
         progress()
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
     demos.save(partial, spec.env_id, rolled, spec.discrete)
     partial.replace(path)  # never half a file under the final name

@@ -65,7 +65,10 @@ def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, flo
 def _read(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise BadInput(f"{path}: no such file")
-    return pd.read_csv(path)
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: not a table ({error})") from error
 
 
 def plot_tasks(folder: Path, picture: Path) -> list[str]:

@@ -78,6 +78,9 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
     keras.utils.clear_session()  # the same bits whatever ran in this process before
     if not job.resume:
         results.check_free(job.out)  # before the demonstrations take their time
+    if job.results_path:
+        results.check_table(job.results_path, results.RUN_COLUMNS)
+        results.check_table(job.results_path.with_name("curves.csv"), results.CURVE_COLUMNS)
     given = _prepare(job)
     described = {
         "algorithm": job.algorithm,

@@ -24,6 +24,18 @@ from mgail_tf.types import BadInput, Diverged
 
 RESULTS = Path(__file__).resolve().parent.parent / "results"
 _MAY_BE_NAN = ("return", "length", "evaluation")  # where no episode ended, or none was run
+_SCORE = ("mode", "episodes", "return_mean", "return_std_over_episodes", "length_mean")
+_RUN = ("algorithm", "variant", "num_trajectories", "subsample", "seed")
+# what results/README.md explains
+RUN_COLUMNS = (
+    *("task", "env_id", *_RUN, "env_steps", *_SCORE, "normalised", "wall_seconds"),
+    *("demos_sha256", "config_sha256", "commit", "versions", "prefill_steps", "evaluation_steps"),
+)
+EXPERT_COLUMNS = (
+    *("task", "env_id", "env_steps", *_SCORE, "random_return_mean", "wall_seconds"),
+    *("weights_sha256", "commit", "versions", "seed", "command", "algorithm", "normalised"),
+)
+CURVE_COLUMNS = ("task", *_RUN, "env_steps", "return", "evaluation")
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "gymnasium", "mujoco", "numpy")
 
 
@@ -34,14 +46,17 @@ def versions() -> str:
 
 
 def commit() -> str:
-    """Return the commit of the source, with + where files differ from it; "" outside git."""
-    root = RESULTS.parent
-    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--dirty=+"]
+    """Return the source's commit, with + where mgail_tf/ or launch/ differs; "" outside git."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(RESULTS.parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
+        changed = git("status", "--porcelain", "--", "mgail_tf", "launch")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def config_sha256(config: Mapping[str, Any]) -> str:
@@ -59,6 +74,38 @@ def check_free(path: Path) -> None:
         raise BadInput(f"{path}: is a file, expected a directory to write")
     if path.exists() and {p.name for p in path.iterdir()} - {".lock"}:
         raise BadInput(f"{path}: exists and is not empty; choose another --out or remove it")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        BadInput: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be made ({error.strerror})") from error
+
+
+def check_table(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a CSV that rows of these columns cannot be appended to, before a run takes its time.
+
+    Raises:
+        BadInput: it is a folder, is below a file, or has other columns.
+    """
+    ancestor = next(p for p in (path, *path.parents) if p.exists())
+    if ancestor != path:
+        if not ancestor.is_dir():
+            raise BadInput(f"{path}: {ancestor} is a file, expected a folder")
+        return
+    try:
+        with path.open(newline="") as file:
+            header = next(csv.reader(file), None)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not a CSV that can be appended to ({error})") from error
+    if header is not None and header != list(columns):
+        raise BadInput(f"{path}: columns: found {header}, expected {list(columns)}")
 
 
 class Run:

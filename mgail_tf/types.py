@@ -30,6 +30,7 @@ UNREADABLE = (
     AttributeError,
     RuntimeError,
     KeyError,
+    MemoryError,  # a header that claims more than there is
     zipfile.BadZipFile,
     zlib.error,
 )

@@ -61,6 +61,41 @@ class AtOnce(gymnasium.Env):
         return np.ones(3, np.float32), 1.0, True, False, {}
 
 
+class Raises(Linear):
+    """Fails at its first step."""
+
+    def step(self, action):
+        return 1 // 0
+
+
+class NoReset(Linear):
+    """Fails at its reset."""
+
+    def reset(self, seed=None, options=None):
+        raise RuntimeError("no licence\nfor this machine")
+
+
+class Unmade(Linear):
+    """Fails when it is made."""
+
+    def __init__(self):
+        raise OSError("no model file")
+
+
+class Grows(Linear):
+    """Returns states of another shape after the first."""
+
+    def step(self, action):
+        return np.zeros(3, np.float32), 0.0, False, False, {}
+
+
+class Rich(Linear):
+    """Returns an infinite reward."""
+
+    def step(self, action):
+        return np.zeros(2, np.float32), np.inf, False, False, {}
+
+
 def register() -> None:
     """Make the toys known to gymnasium, once."""
     for name, toy, limit in (
@@ -69,6 +104,11 @@ def register() -> None:
         ("ToyImage-v0", ImageStates, 50),
         ("ToyBlind-v0", Blind, 50),
         ("ToyAtOnce-v0", AtOnce, 50),
+        ("ToyRaises-v0", Raises, 50),
+        ("ToyNoReset-v0", NoReset, 50),
+        ("ToyUnmade-v0", Unmade, 50),
+        ("ToyGrows-v0", Grows, 50),
+        ("ToyRich-v0", Rich, 50),
     ):
         if name not in gymnasium.registry:
             gymnasium.register(name, toy, max_episode_steps=limit)
