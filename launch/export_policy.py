@@ -17,7 +17,7 @@ flags.DEFINE_string("out", None, "Folder to write. Default: TASK_policy", flag_v
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import actor, envs, experts, results
+    from mgail_tf import actor, envs, experts, results, tables
     from mgail_tf.evaluation import evaluate
 
     get = cli.read(FLAGS)
@@ -31,7 +31,7 @@ def job() -> None:
     episodes = 2 if get["smoke"] else get["episodes"]
     modes = ("deterministic", "stochastic")
     scores = {m: evaluate(task, policy, episodes, get["seed"], m).return_mean for m in modes}
-    export.save(out, policy, spec, {"versions": results.versions(), "scores": scores})
+    export.save(out, policy, spec, {"versions": tables.versions(), "scores": scores})
     print(f"{out}: {', '.join(f'{m} {s:.1f}' for m, s in scores.items())} over {episodes} episodes")
 
 

@@ -21,10 +21,10 @@ flags.DEFINE_string(
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import figures, results
+    from mgail_tf import figures, tables
 
     get = cli.read(FLAGS)
-    folder = Path(get["folder"] or results.RESULTS)
+    folder = Path(get["folder"] or tables.RESULTS)
     picture = Path(get["out"] or folder / "curves.png")
     tasks = figures.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")

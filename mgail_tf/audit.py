@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mgail_tf import demos, envs, experts, results
+from mgail_tf import demos, envs, experts, tables
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.config import TASKS
 from mgail_tf.imitation import Imitation, imitate_once
@@ -93,7 +93,7 @@ def audit(job: Imitation, table: Path) -> list[dict[str, Any]]:
     if job.config.cost not in _OTHER_SIGN:
         expected = " or ".join(_OTHER_SIGN)
         raise BadInput(f"--set cost={job.config.cost}: has no other sign, expected {expected}")
-    results.check_table(table, ("task", "algorithm", "audit", "cost", *_COPIED, *_SHARES))
+    tables.check_table(table, ("task", "algorithm", "audit", "cost", *_COPIED, *_SHARES))
     demonstrator = _constant(job.task, job.seed, job.out)
     rows: list[dict[str, Any]] = []
     for name in AUDITS:
@@ -114,7 +114,7 @@ def audit(job: Imitation, table: Path) -> list[dict[str, Any]]:
         )
         rows.append(row)
     for row in rows:
-        results.append_row(table, row, once=True)
+        tables.append_row(table, row, once=True)
     return rows
 
 

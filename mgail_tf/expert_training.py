@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import keras
 from tqdm import tqdm
 
-from mgail_tf import actor, envs, figures, results
+from mgail_tf import actor, envs, figures, results, tables
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import trpo
 from mgail_tf.evaluation import EVALUATION_SEED, evaluate, evaluate_random, normalised
@@ -38,7 +38,7 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
     keras.utils.clear_session()  # the same bits whatever ran in this process before
     spec = envs.make(job.task, job.seed).spec
     if job.results_path:
-        results.check_table(job.results_path, results.EXPERT_COLUMNS)
+        tables.check_table(job.results_path, tables.EXPERT_COLUMNS)
     config = dataclasses.asdict(job.config)
     described = {"algorithm": "trpo", "task": job.task, "seed": job.seed, "config": config}
     with results.Run(job.out, described, job.resume, job.checkpoint_every) as run:
@@ -87,8 +87,8 @@ def _score(
             "random_return_mean": round(random, 2),
             "wall_seconds": round(seconds, 1),
             "weights_sha256": actor.sha256(weights),
-            "commit": results.commit(),
-            "versions": results.versions(),
+            "commit": tables.commit(),
+            "versions": tables.versions(),
             "seed": job.seed,
             "command": command,
             "algorithm": "expert",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mgail_tf import actor, demos, envs, results
+from mgail_tf import actor, demos, envs, results, tables
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.evaluation import evaluate_random
 from mgail_tf.rollout import Collector
@@ -24,7 +24,7 @@ class Reference(NamedTuple):
 
 def weights_path(task: str) -> Path:
     """Return where a task's committed expert lies."""
-    return results.RESULTS / "experts" / task / "policy.npz"
+    return tables.RESULTS / "experts" / task / "policy.npz"
 
 
 def load(task: str, spec: Spec) -> NumpyPolicy:
@@ -44,7 +44,7 @@ def load(task: str, spec: Spec) -> NumpyPolicy:
 
 def rows(task: str) -> list[dict[str, Any]]:
     """Return a task's rows of experts.csv, one a mode."""
-    path = results.RESULTS / "experts.csv"
+    path = tables.RESULTS / "experts.csv"
     if not path.exists():
         return []
     with path.open(newline="") as file:

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure  # not pyplot: a caller's backend is left alone
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from mgail_tf import results
+from mgail_tf import tables
 from mgail_tf.config import TASKS
 from mgail_tf.types import BadInput
 
@@ -39,7 +39,7 @@ def keep_curve(progress: Path, run: Mapping[str, Any], table: Path) -> None:
     """Append a run's learning curve to a CSV; `run` has the columns that say which run it is."""
     for row in curve(progress).astype(object).to_dict("records"):
         blank = {str(name): "" if pd.isna(value) else value for name, value in row.items()}
-        results.append_row(table, {**run, **blank}, once=True)
+        tables.append_row(table, {**run, **blank}, once=True)
 
 
 def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, float]) -> None:

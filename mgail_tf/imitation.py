@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import keras
 from tqdm import tqdm
 
-from mgail_tf import demos, envs, experts, export, figures, results
+from mgail_tf import demos, envs, experts, export, figures, results, tables
 from mgail_tf.absorbing import ends_of
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import bc, gail, mgail
@@ -79,8 +79,8 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
     if not job.resume:
         results.check_free(job.out)  # before the demonstrations take their time
     if job.results_path:
-        results.check_table(job.results_path, results.RUN_COLUMNS)
-        results.check_table(job.results_path.with_name("curves.csv"), results.CURVE_COLUMNS)
+        tables.check_table(job.results_path, tables.RUN_COLUMNS)
+        tables.check_table(job.results_path.with_name("curves.csv"), tables.CURVE_COLUMNS)
     given = _prepare(job)
     described = {
         "algorithm": job.algorithm,
@@ -199,9 +199,9 @@ def _write(
     origin = {
         "wall_seconds": round(seconds, 1),
         "demos_sha256": given.demonstrations.sha256,
-        "config_sha256": results.config_sha256(dataclasses.asdict(job.config)),
-        "commit": results.commit(),
-        "versions": results.versions(),
+        "config_sha256": tables.config_sha256(dataclasses.asdict(job.config)),
+        "commit": tables.commit(),
+        "versions": tables.versions(),
         "prefill_steps": steps.prefill,
         "evaluation_steps": steps.evaluation,
     }

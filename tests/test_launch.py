@@ -21,7 +21,7 @@ from launch import (
     train_gail,
     train_mgail,
 )
-from mgail_tf import config, demos, envs, experts, results
+from mgail_tf import config, demos, envs, experts, tables
 
 SCRIPTS = [
     audit_bias,
@@ -208,9 +208,9 @@ def test_schema_is_what_collect_writes(cartpole_demos):
 
 def test_rows_have_the_columns_that_are_checked_beforehand():
     for name, columns in (
-        ("experts", results.EXPERT_COLUMNS),
-        ("runs", results.RUN_COLUMNS),
-        ("curves", results.CURVE_COLUMNS),
+        ("experts", tables.EXPERT_COLUMNS),
+        ("runs", tables.RUN_COLUMNS),
+        ("curves", tables.CURVE_COLUMNS),
     ):
-        header = (results.RESULTS / f"{name}.csv").read_text().splitlines()[0]
+        header = (tables.RESULTS / f"{name}.csv").read_text().splitlines()[0]
         assert header == ",".join(columns)

@@ -1,0 +1,102 @@
+"""Tables of results: where they lie, their columns, and rows that two processes may append."""
+
+import csv
+import fcntl
+import hashlib
+import importlib.metadata
+import io
+import json
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mgail_tf.types import BadInput
+
+RESULTS = Path(__file__).resolve().parent.parent / "results"
+_SCORE = ("mode", "episodes", "return_mean", "return_std_over_episodes", "length_mean")
+_RUN = ("algorithm", "variant", "num_trajectories", "subsample", "seed")
+# what results/README.md explains
+RUN_COLUMNS = (
+    *("task", "env_id", *_RUN, "env_steps", *_SCORE, "normalised", "wall_seconds"),
+    *("demos_sha256", "config_sha256", "commit", "versions", "prefill_steps", "evaluation_steps"),
+)
+EXPERT_COLUMNS = (
+    *("task", "env_id", "env_steps", *_SCORE, "random_return_mean", "wall_seconds"),
+    *("weights_sha256", "commit", "versions", "seed", "command", "algorithm", "normalised"),
+)
+CURVE_COLUMNS = ("task", *_RUN, "env_steps", "return", "evaluation")
+_PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "gymnasium", "mujoco", "numpy")
+
+
+def versions() -> str:
+    """Return the versions that a result depends on, as one text."""
+    found = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
+    return "; ".join([f"python {platform.python_version()}", *found])
+
+
+def commit() -> str:
+    """Return the source's commit, with + where mgail_tf/ or launch/ differs; "" outside git."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(RESULTS.parent), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", "mgail_tf", "launch")
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def config_sha256(config: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a config as canonical JSON."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def check_table(path: Path, columns: Sequence[str]) -> None:
+    """Refuse a CSV that rows of these columns cannot be appended to, before a run takes its time.
+
+    Raises:
+        BadInput: it is a folder, is below a file, or has other columns.
+    """
+    ancestor = next(p for p in (path, *path.parents) if p.exists())
+    if ancestor != path:
+        if not ancestor.is_dir():
+            raise BadInput(f"{path}: {ancestor} is a file, expected a folder")
+        return
+    try:
+        with path.open(newline="") as file:
+            header = next(csv.reader(file), None)
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not a CSV that can be appended to ({error})") from error
+    if header is not None and header != list(columns):
+        raise BadInput(f"{path}: columns: found {header}, expected {list(columns)}")
+
+
+def append_row(path: Path, row: Mapping[str, Any], once: bool = False) -> None:
+    """Append to a CSV of results; two processes that do so at once lose nothing.
+
+    Args:
+        once: not if the very same row is there already.
+
+    Raises:
+        BadInput: the file's columns are others.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", newline="") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        held = file.read()
+        header = next(csv.reader(io.StringIO(held)), None)
+        if header is not None and header != list(row):
+            raise BadInput(f"{path}: columns: found {header}, expected {list(row)}")
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(row), lineterminator="\n")
+        writer.writerow(row)
+        if once and text.getvalue() in held:
+            return
+        if header is None:
+            file.write(",".join(row) + "\n")
+        file.write(text.getvalue())
