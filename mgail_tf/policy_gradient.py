@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from mgail_tf import config as configs
 from mgail_tf.actor import NumpyPolicy
@@ -108,7 +109,17 @@ class PolicyGradient(Resumable):
             self.policy.log_std.assign(np.clip(self.policy.log_std, config.min_log_std, cap))
         loss = self._fit.fit(states, targets, config.value_epochs, config.value_batch, self._rng)
         self.observe(episodes)
-        return {**{k: float(v) for k, v in metrics.items()}, "value_loss": loss}
+        return {  # in the order of the updates: the first that is not finite is named
+            **{k: float(v) for k, v in metrics.items()},
+            "policy_weights": norm(self.policy),
+            "value_loss": loss,
+            "value_weights": norm(self.value),
+        }
+
+
+def norm(network: Any) -> float:
+    """Return the norm of a network's weights: not finite once an update has spoilt them."""
+    return float(tf.linalg.global_norm(network.trainable_variables))
 
 
 class Training(Resumable):

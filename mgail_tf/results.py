@@ -67,6 +67,7 @@ class Run:
         self.path, self._every = path, every
         self.saved: dict[str, Any] | None = None
         self._columns: list[str] = []
+        self._rows = 0
         self._start = self._last = time.monotonic()
         self._interrupted = False
         self._handler: Any = None
@@ -91,9 +92,9 @@ class Run:
         if (self.path / "final.json").exists():
             raise BadInput(f"{self.path}: the run is finished; choose another --out")
         self.saved = checkpoint.load(self.path / "checkpoints")
-        run: dict[str, Any] = {"bytes": 0, "columns": [], "seconds": 0.0}
+        run: dict[str, Any] = {"bytes": 0, "columns": [], "rows": 0, "seconds": 0.0}
         run = self.saved["run"] if self.saved else run
-        self._columns = run["columns"]
+        self._columns, self._rows = run["columns"], run["rows"]
         self._start -= run["seconds"]
         if (self.path / "progress.csv").exists():
             os.truncate(self.path / "progress.csv", run["bytes"])
@@ -122,11 +123,20 @@ class Run:
         if self._interrupted:
             raise KeyboardInterrupt(f"{self.path}: --resume goes on from the last checkpoint")
 
-    def __exit__(self, *exception: object) -> None:
-        """Let Ctrl-C through again, and another process in."""
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Let Ctrl-C through again, and another process in; say what a diverged run can go back to.
+
+        Raises:
+            Diverged: it did.
+        """
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
         self._lock.close()
+        if isinstance(error, Diverged):
+            newest = checkpoint.newest(self.path / "checkpoints")
+            kept = f"the last good checkpoint is {newest}" if newest else "nothing was saved before"
+            found = (error.metric, error.value, error.iteration)
+            raise Diverged(*found, where=f" of {self.path}; {kept}") from error
 
     @property
     def seconds(self) -> float:
@@ -139,12 +149,10 @@ class Run:
         Raises:
             Diverged: a loss, a gradient or another number of the training is not finite.
         """
-        bad = [k for k, x in row.items() if k not in _MAY_BE_NAN and not math.isfinite(x)]
-        if bad:
-            when = " ".join(f"{value} {name}" for name, value in list(row.items())[:1])
-            newest = checkpoint.newest(self.path / "checkpoints")
-            kept = f"the last good checkpoint is {newest}" if newest else "nothing was saved before"
-            raise Diverged(f"{self.path}: {bad[0]} is {row[bad[0]]} after {when}; {kept}")
+        self._rows += 1
+        for name, value in row.items():
+            if name not in _MAY_BE_NAN and not math.isfinite(value):
+                raise Diverged(name, value, self._rows)
         row = {**row, "wall_seconds": round(self.seconds, 2)}
         first = not self._columns
         self._columns = self._columns or list(row)
@@ -162,7 +170,8 @@ class Run:
         """
         if self._interrupted or time.monotonic() - self._last >= self._every:
             size = (self.path / "progress.csv").stat().st_size
-            run = {"bytes": size, "columns": self._columns, "seconds": self.seconds}
+            run = {"bytes": size, "columns": self._columns, "rows": self._rows}
+            run["seconds"] = self.seconds
             state = {"run": run, "training": training.state(), **counters}
             checkpoint.save(self.path / "checkpoints", number, state)
             self._last = time.monotonic()

@@ -20,6 +20,13 @@ class Diverged(ArithmeticError):
     Scripts print it and end with exit code 1.
     """
 
+    def __init__(self, metric: str, value: float, iteration: int, where: str = ""):
+        """Name the network that a metric belongs to: by its first word, else the policy."""
+        first = metric.replace("end_loss", "model").split("_")[0]
+        network = first if first in ("model", "discriminator", "value") else "policy"
+        super().__init__(f"{network}: {metric} is {value} in iteration {iteration}{where}")
+        self.metric, self.value, self.iteration = metric, value, iteration
+
 
 # what numpy and zipfile raise on damaged or foreign files
 UNREADABLE = (

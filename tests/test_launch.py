@@ -148,10 +148,13 @@ def test_directory_of_another_run_is_refused_and_kept(tmp_path, cartpole_demos, 
 @pytest.mark.parametrize(
     ("script", "setting", "name"),
     [
-        (train_bc, "learning_rate", "held_out_loss"),
-        (train_gail, "discriminator_learning_rate", "discriminator_"),
-        (train_mgail, "model_learning_rate", "model_"),
-        (train_mgail, "policy_learning_rate", "policy_"),
+        (train_expert, "value_learning_rate", "value: value_weights"),
+        (train_bc, "learning_rate", "policy: held_out_loss"),
+        (train_gail, "discriminator_learning_rate", "discriminator: discriminator_"),
+        (train_mgail, "model_learning_rate", "model: model_weights"),
+        (train_mgail, "discriminator_learning_rate", "discriminator: discriminator_weights"),
+        (train_mgail, "policy_learning_rate", "policy: policy_weights"),
+        (train_mgail, "value_learning_rate", "value: value_weights"),
     ],
 )
 def test_numbers_that_are_not_finite_stop_the_run(
@@ -160,12 +163,15 @@ def test_numbers_that_are_not_finite_stop_the_run(
     out = tmp_path / "run"
     # beyond float32; what is saved before it is the last good checkpoint
     flags = [f"--set={setting}=1e39", "--smoke", "--checkpoint_every=0", f"--out={out}"]
-    if script is train_mgail:
-        flags.append("--set=jit_compile=False")
-    assert run(script, "--task=cartpole", f"--demos={cartpole_demos}", *flags) == 1
+    flags += ["--set=jit_compile=False"] if script is train_mgail else []
+    flags += [] if script is train_expert else [f"--demos={cartpole_demos}"]
+    assert run(script, "--task=cartpole", *flags) == 1
     (said,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error")]
-    assert f"{out}: {name}" in said and (" is nan after " in said or " is inf after " in said)
-    assert "checkpoint" in said or "nothing was saved before" in said
+    assert said.startswith(f"error: {name}") and f" of {out}; " in said
+    assert " is nan in iteration 1 of" in said or " is inf in iteration 1 of" in said
+    last = sorted((out / "checkpoints").glob("checkpoint-*"))
+    expected = f"the last good checkpoint is {last[-1]}" if last else "nothing was saved before"
+    assert said.endswith(expected)
     assert not (out / "final.json").exists()
 
 

@@ -24,7 +24,7 @@ from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.normaliser import fit
 from mgail_tf.objectives import discriminator_loss, policy_cost
 from mgail_tf.parallel import Collectors
-from mgail_tf.policy_gradient import PolicyGradient, Training
+from mgail_tf.policy_gradient import PolicyGradient, Training, norm
 from mgail_tf.types import Episode, Pairs, Spec
 
 
@@ -107,6 +107,7 @@ class GAIL(Resumable):
         surrogate = float(np.mean(np.concatenate([e.rewards for e in judged])))
         return {  # in the order of the updates: the first that is not finite is named
             **{name: float(value) for name, value in metrics.items()},
+            "discriminator_weights": norm(self.discriminator),
             "surrogate_reward": surrogate,
             **self.policy_gradient.update(judged, left),
         }

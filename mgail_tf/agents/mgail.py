@@ -8,8 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mgail_tf import blocks, envs
 from mgail_tf import config as configs
-from mgail_tf import envs
 from mgail_tf.absorbing import EndCost, Ends
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.averaging import RunningAverage, follow
@@ -36,6 +36,8 @@ from mgail_tf.types import Pairs, Sequences, Spec, Trajectory
 
 class MGAIL(Resumable):
     """The three networks, their optimisers, and one compiled function that updates all three."""
+
+    _plain = ("_iteration_count",)
 
     def __init__(
         self, spec: Spec, config: configs.MGAIL, expert: Pairs, seed: int, ends: Ends | None = None
@@ -74,6 +76,7 @@ class MGAIL(Resumable):
         }
         for name, optimiser in self._optimisers.items():
             optimiser.build(getattr(self, name).trainable_variables)
+        self._iteration_count = 0
         self._average = RunningAverage(self.policy.get_weights(), config.averaging)
         self._block = tf.function(self._iterations, jit_compile=config.jit_compile)
 
@@ -112,7 +115,8 @@ class MGAIL(Resumable):
             loss, metrics = loss_of()
         gradients = tape.gradient(loss, [v.value for v in variables])
         self._optimisers[name].apply(gradients, variables)
-        return {**metrics, f"{name}_gradient": tf.linalg.global_norm(gradients)}
+        norms = {"gradient": gradients, "weights": [v.value for v in variables]}
+        return {**metrics, **{f"{name}_{k}": tf.linalg.global_norm(v) for k, v in norms.items()}}
 
     def _rollout(self, starts: Sequences, noise) -> Trajectory:
         """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
@@ -186,22 +190,16 @@ class MGAIL(Resumable):
         updates = self.update_model, self.update_discriminator, self.update_policy
         return {name: x for update in updates for name, x in update(batch).items()}
 
-    def _iterations(self, batches: dict[str, Any]) -> dict[str, Any]:
-        """Run `block` iterations in one graph; batches have a leading axis of `block`."""
-        count = batches["mix"].shape[0]
-        total = self._zero_metrics()
-        for k in tf.range(count):
-            metrics = self._iteration(tf.nest.map_structure(lambda x, k=k: x[k], batches))
-            total = {name: total[name] + metrics[name] for name in total}
-        return {name: value / count for name, value in total.items()}
+    def _metric_names(self) -> list[str]:
+        """Return what an iteration measures, in the order of its updates."""
+        names = "model_error end_loss model_gradient model_weights discriminator_loss "
+        names += "discriminator_accuracy discriminator_gradient discriminator_weights "
+        names += "policy_cost alive policy_gradient policy_weights"
+        names += " value_loss value value_gradient value_weights" * self.config.horizon_value
+        return names.split()
 
-    def _zero_metrics(self) -> dict[str, Any]:
-        names = (
-            "model_error end_loss model_gradient discriminator_loss discriminator_accuracy "
-            "discriminator_gradient policy_cost alive policy_gradient"
-        )
-        names += " value_loss value value_gradient" if self.config.horizon_value else ""
-        return {name: tf.zeros([]) for name in names.split()}
+    def _iterations(self, batches: dict[str, Any]) -> tuple[Any, Any]:
+        return blocks.run(self._iteration, batches, self._metric_names())
 
     # -- blocks --------------------------------------------------------------------------------
 
@@ -213,6 +211,9 @@ class MGAIL(Resumable):
 
         Returns:
             Metrics, averaged over the block.
+
+        Raises:
+            Diverged: one is not finite.
         """
         config = self.config
         if config.decay:
@@ -223,7 +224,9 @@ class MGAIL(Resumable):
             now = config.log_std + progress * (config.final_log_std - config.log_std)
             self.policy.log_std.assign(tf.fill([self.spec.action_size], now))
         batches = tf.nest.map_structure(tf.constant, self._batches(buffer, self.end_cost.value()))
-        metrics = {name: float(value) for name, value in self._block(batches).items()}
+        result = self._block(batches)
+        metrics = blocks.read(result, self._metric_names(), config.block, self._iteration_count)
+        self._iteration_count += config.block
         self._average.add(self.policy.get_weights())
         return metrics
 
