@@ -12,9 +12,12 @@ os.environ.setdefault("MUJOCO_GL", "disabled")  # nothing here renders
 
 import gymnasium
 from gymnasium.spaces import Box, Discrete
+from gymnasium.wrappers import TimeLimit
 
 from mgail_tf.config import TASKS
 from mgail_tf.types import BadInput, Spec
+
+LONGEST_EPISODE = 10_000  # steps, where the environment sets no limit
 
 
 class Env:
@@ -123,6 +126,8 @@ def env_id_of(task: str) -> str:
 def make(task: str, seed: int) -> Env:
     """Make the environment of a task name (see `config.TASKS`) or of a Gymnasium id.
 
+    One without a time limit is cut off after `LONGEST_EPISODE` steps: scoring it must end.
+
     Raises:
         BadInput: the id is unknown, or its spaces are not a flat Box with Box or Discrete actions.
     """
@@ -139,4 +144,6 @@ def make(task: str, seed: int) -> Env:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadInput(f"{env_id}: cannot be made ({reason}); tasks are {names}") from error
     limit = env.spec.max_episode_steps if env.spec else None
-    return Env(env, _spec(env_id, env, limit or 0), seed)
+    if not limit:
+        env, limit = TimeLimit(env, LONGEST_EPISODE), LONGEST_EPISODE
+    return Env(env, _spec(env_id, env, limit), seed)

@@ -27,6 +27,8 @@ class _Exported(tf.Module):
         clip = tf.constant(normaliser.clip, tf.float64)
 
         def standardised(states):
+            # clipped, an infinite state would get an action like any other
+            states = tf.debugging.check_numerics(states, "states: expected finite numbers")
             scaled = (tf.cast(states, tf.float64) - mean) / std
             return tf.cast(tf.clip_by_value(scaled, -clip, clip), tf.float32)
 
@@ -96,6 +98,8 @@ class SavedPolicy:
         try:
             metadata = json.loads((path / "metadata.json").read_text())
             self._model = tf.saved_model.load(str(path))
+            if not isinstance(metadata, dict):
+                raise ValueError(f"metadata.json holds a {type(metadata).__name__}")
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise BadInput(f"{path}: not an exported policy ({reason})") from error

@@ -89,14 +89,15 @@ def append_row(path: Path, row: Mapping[str, Any], once: bool = False) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         held = file.read()
-        header = next(csv.reader(io.StringIO(held)), None)
-        if header is not None and header != list(row):
-            raise BadInput(f"{path}: columns: found {header}, expected {list(row)}")
+        rows = list(csv.reader(io.StringIO(held)))
+        if rows and rows[0] != list(row):
+            raise BadInput(f"{path}: columns: found {rows[0]}, expected {list(row)}")
         text = io.StringIO()
-        writer = csv.DictWriter(text, list(row), lineterminator="\n")
-        writer.writerow(row)
-        if once and text.getvalue() in held:
+        csv.DictWriter(text, list(row), lineterminator="\n").writerow(row)
+        if once and next(csv.reader(io.StringIO(text.getvalue()))) in rows[1:]:
             return
-        if header is None:
+        if not rows:
             file.write(",".join(row) + "\n")
+        elif not held.endswith("\n"):  # an editor took it
+            file.write("\n")
         file.write(text.getvalue())

@@ -52,7 +52,7 @@ class Spec(NamedTuple):
     discrete: bool
     action_low: np.ndarray  # [A] env units; -1 where discrete
     action_high: np.ndarray  # [A]
-    max_steps: int  # time limit; 0 where there is none
+    max_steps: int  # time limit
     first_action: int = 0  # number of the first discrete action
 
     @property
@@ -62,8 +62,9 @@ class Spec(NamedTuple):
 
     @property
     def action_scale(self) -> np.ndarray:
-        """Half of the action range, [A]."""
-        return (self.action_high - self.action_low) / 2
+        """Half of the action range, [A]; 1 where there is but one action: it is clipped to it."""
+        half = (self.action_high - self.action_low) / 2
+        return np.where(half > 0, half, np.ones_like(half))
 
     def scale_actions(self, actions: np.ndarray) -> np.ndarray:
         """Map actions [..., A] from environment units to [-1, 1]; one-hot ones are left alone."""

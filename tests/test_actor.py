@@ -63,6 +63,14 @@ def _extreme(kind):
     return np.stack([np.roll(rows, i) for i in range(SPECS[kind].state_size)], 1)
 
 
+def _ten_thousand(kind):
+    """Return states of every size that float32 has, near ones and extreme ones."""
+    rng, size = np.random.default_rng(4), SPECS[kind].state_size
+    near = _normaliser(kind).mean + 2 * _normaliser(kind).std * rng.normal(size=(5000, size))
+    far = rng.choice([-1, 1], (5000, size)) * 10.0 ** rng.uniform(-44, 38, (5000, size))
+    return np.concatenate([near, far]).astype(np.float32)
+
+
 def _applied(head, spec):
     """Return what the environment does with a head's mode."""
     if spec.discrete:
@@ -289,14 +297,23 @@ def _sample(model, states, seed):
     return model.signatures["sample"](states=tf.constant(states), seed=seed)["actions"].numpy()
 
 
-@pytest.mark.parametrize("states", [_states, _extreme])
+@pytest.mark.parametrize("states", [_states, _extreme, _ten_thousand])
 def test_exported_act_is_the_keras_policys_mode_in_environment_units(policy, loaded, kind, states):
     states = states(kind)
     expected = _applied(_head(policy, states, kind), SPECS[kind])
     actions = _act(loaded[kind], states)
-    np.testing.assert_allclose(actions, expected, atol=1e-5)
+    np.testing.assert_allclose(actions, expected, rtol=1e-6, atol=1e-6)
     assert len(np.unique(expected)) >= 2
     np.testing.assert_array_equal(loaded[kind].act(states)["actions"], actions)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_exported_policy_answers_states_that_are_not_finite_with_an_error(loaded, kind, value):
+    states = _states(kind, 5)
+    states[3, 1] = value
+    for ask in (lambda: _act(loaded[kind], states), lambda: _sample(loaded[kind], states, 0)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="states: expected finite"):
+            ask()
 
 
 @pytest.mark.parametrize("batch", [1, 7])

@@ -66,7 +66,7 @@ for _name, _toy in (
         ("humanoid", "Humanoid-v5", 348, 17, False, 1000),
         ("Pendulum-v1", "Pendulum-v1", 3, 1, False, 200),
         ("CartPole-v1", "CartPole-v1", 4, 2, True, 500),
-        ("ToyUneven-v0", "ToyUneven-v0", 2, 2, False, 0),
+        ("ToyUneven-v0", "ToyUneven-v0", 2, 2, False, 10_000),
     ],
 )
 def test_spec_of_an_environment(task, env_id, states, actions, discrete, max_steps):

@@ -61,6 +61,20 @@ class AtOnce(gymnasium.Env):
         return np.ones(3, np.float32), 1.0, True, False, {}
 
 
+class Endless(Linear):
+    """Never ends, and sets no time limit."""
+
+
+class Fixed(Linear):
+    """Its second action component has but one value."""
+
+    action_space = Box(np.array([-2.0, 0.5], np.float32), np.array([2.0, 0.5], np.float32))
+
+    def step(self, action):
+        assert action[1] == 0.5
+        return super().step(action[:1])
+
+
 class Raises(Linear):
     """Fails at its first step."""
 
@@ -104,6 +118,8 @@ def register() -> None:
         ("ToyImage-v0", ImageStates, 50),
         ("ToyBlind-v0", Blind, 50),
         ("ToyAtOnce-v0", AtOnce, 50),
+        ("ToyEndless-v0", Endless, None),
+        ("ToyFixed-v0", Fixed, 50),
         ("ToyRaises-v0", Raises, 50),
         ("ToyNoReset-v0", NoReset, 50),
         ("ToyUnmade-v0", Unmade, 50),
