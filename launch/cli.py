@@ -104,6 +104,10 @@ def run(job: Callable[[], None], values: flags.FlagValues, argv: Sequence[str]) 
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder that was taken away, ...
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}; what was saved is kept", file=sys.stderr)
+        return 2
     except Diverged as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

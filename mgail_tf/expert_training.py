@@ -45,7 +45,7 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
         weights = run.path / "policy.npz"
         training, steps = trpo.train(job.task, job.config, job.seed, job.workers), 0
         if run.saved:
-            training.restore(run.saved["training"])
+            run.restore(training)
             steps = run.saved["steps"]
         total, name = job.config.env_steps, f"trpo {job.task}"
         with tqdm(total=total, initial=steps, unit="step", desc=name) as bar:

@@ -133,7 +133,7 @@ class _Steps(NamedTuple):
 def _train_bc(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     learner = bc.BC(given.spec, job.config, given.pairs, job.seed)
     if run.saved:
-        learner.restore(run.saved["training"])
+        run.restore(learner)
     with tqdm(total=job.config.max_epochs, unit="epoch", desc=f"bc {job.task}") as bar:
         for epoch, metrics in learner.train():
             run.progress({"epoch": epoch, **metrics})
@@ -154,7 +154,7 @@ def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[Nump
     due, evaluated, steps = config.env_steps / 10, 0.0, 0
     if run.saved:
         due, evaluated, steps = run.saved["counters"]
-        training.restore(run.saved["training"])
+        run.restore(training)
     total, name = config.env_steps, f"{job.algorithm} {job.task}"
     with tqdm(total=total, initial=steps, unit="step", desc=name) as bar:
         for steps, learner, metrics in training:

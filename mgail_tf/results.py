@@ -9,6 +9,7 @@ import shutil
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -92,12 +93,30 @@ class Run:
         if (self.path / "final.json").exists():
             raise BadInput(f"{self.path}: the run is finished; choose another --out")
         self.saved = checkpoint.load(self.path / "checkpoints")
-        run: dict[str, Any] = {"bytes": 0, "columns": [], "rows": 0, "seconds": 0.0}
-        run = self.saved["run"] if self.saved else run
-        self._columns, self._rows = run["columns"], run["rows"]
-        self._start -= run["seconds"]
+        size = 0
+        if self.saved:
+            run = self.saved["run"]
+            size, self._columns, self._rows = run["bytes"], run["columns"], run.get("rows", 0)
+            self._start -= run["seconds"]
+            if (was := run.get("versions")) != tables.versions():
+                text = f"{self.path}: saved with {was or 'other versions'}; with the present ones"
+                warnings.warn(f"{text} it will not end bit for bit as it would have", stacklevel=2)
         if (self.path / "progress.csv").exists():
-            os.truncate(self.path / "progress.csv", run["bytes"])
+            os.truncate(self.path / "progress.csv", size)
+
+    def restore(self, training: Resumable) -> None:
+        """Put what the last checkpoint holds into a training.
+
+        Raises:
+            BadInput: it does not fit.
+        """
+        assert self.saved is not None
+        try:
+            training.restore(self.saved["training"])
+        except (KeyError, ValueError, TypeError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            expected = "expected one of this version of the package; choose another --out"
+            raise BadInput(f"{self.path}: checkpoint: {reason}; {expected}") from error
 
     def __enter__(self) -> "Run":
         """Hold Ctrl-C back until a checkpoint is due; a second one is let through."""
@@ -171,7 +190,7 @@ class Run:
         if self._interrupted or time.monotonic() - self._last >= self._every:
             size = (self.path / "progress.csv").stat().st_size
             run = {"bytes": size, "columns": self._columns, "rows": self._rows}
-            run["seconds"] = self.seconds
+            run |= {"seconds": self.seconds, "versions": tables.versions()}
             state = {"run": run, "training": training.state(), **counters}
             checkpoint.save(self.path / "checkpoints", number, state)
             self._last = time.monotonic()

@@ -59,8 +59,12 @@ def check_table(path: Path, columns: Sequence[str]) -> None:
     """Refuse a CSV that rows of these columns cannot be appended to, before a run takes its time.
 
     Raises:
-        BadInput: it is a folder, is below a file, or has other columns.
+        BadInput: it is a folder or a device, is below a file, or has other columns.
     """
+    if path.exists() and not path.is_file():
+        raise BadInput(
+            f"{path}: found {'a folder' if path.is_dir() else 'a device'}, expected a file"
+        )
     ancestor = next(p for p in (path, *path.parents) if p.exists())
     if ancestor != path:
         if not ancestor.is_dir():

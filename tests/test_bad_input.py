@@ -2,6 +2,7 @@
 
 import io
 import json
+import resource
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -24,7 +25,7 @@ from launch import (
     train_gail,
     train_mgail,
 )
-from mgail_tf import demos, envs, experts
+from mgail_tf import checkpoint, demos, envs, experts, results, tables
 
 CARTPOLE = "--task=cartpole"
 
@@ -200,6 +201,7 @@ CASES: dict[str, tuple[Any, list[str], str]] = {  # name -> (script, flags, what
     "no such demonstrations": (train_bc, [CARTPOLE, "--demos=no.npz"], "no.npz: no such"),
     "demonstrations are a folder": (train_bc, [CARTPOLE, "--demos={given}"], "{given}: not an npz"),
     "demonstrations of another task": (train_gail, ["--task=acrobot", DEMOS], "env_id: found"),
+    "results are a device": (train_bc, [CARTPOLE, DEMOS, "--results=/dev/null"], "a device"),
     "no results below": (audit_bias, [CARTPOLE, "--results=precious"], "precious: columns"),
     "no such environment": (train_mgail, ["--task=NoSuch-v7", DEMOS], "NoSuch-v7: cannot be made"),
     "a broken environment id": (train_mgail, ["--task=a b/c", DEMOS], "a b/c: cannot be made"),
@@ -335,3 +337,84 @@ def test_flags_files_and_environments(tmp_path, given, capsys, monkeypatch, wron
     assert {name: left.get(name) for name in before} == before  # nothing overwritten or lost
     if "--smoke" not in CASES[wrong][1]:  # those fail in the middle of a run
         assert left == before
+
+
+# -- what only shows in a run that has begun ---------------------------------------------------
+
+
+def _short(out: str, *more: str) -> list[str]:
+    settings = ["--set=env_steps=2000", "--set=batch_steps=200", "--set=value_epochs=1"]
+    return [CARTPOLE, f"--out={out}", "--episodes=1", "--checkpoint_every=0", *settings, *more]
+
+
+@pytest.mark.parametrize("limit", [10, 30_000])
+def test_full_disk_is_one_line_and_keeps_the_checkpoint(tmp_path, capsys, monkeypatch, limit):
+    """A limit on the size of files stands for the disk: a write beyond it fails in the same way."""
+    monkeypatch.chdir(tmp_path)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    saved, load = [], checkpoint.save
+
+    def save(folder, number, state):  # the disk is full after the second checkpoint
+        if len(saved) == 2:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        saved.append(load(folder, number, state))
+        return saved[-1]
+
+    monkeypatch.setattr(checkpoint, "save", save)
+    try:
+        line = refused(train_expert, _short("run"), capsys)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "too large" in line.lower() and "kept" in line
+    assert [p.name for p in saved] == sorted(p.name for p in Path("run/checkpoints").glob("ch*"))
+    assert checkpoint.load(Path("run/checkpoints")) is not None
+    monkeypatch.setattr(checkpoint, "save", load)
+    assert train_expert.main(["", *_short("run", "--resume")]) == 0  # goes on from there
+
+
+def test_run_that_another_process_writes_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    held = results.Run(Path("run"), {"some": "run"})
+    before = contents(tmp_path)
+    for more in ([], ["--resume"]):
+        line = refused(train_expert, _short("run", *more), capsys)
+        assert "not empty" in line or "another process" in line
+    assert contents(tmp_path) == before
+    held.__exit__(None, None, None)
+
+
+def test_checkpoint_of_another_version_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    class Stop(Exception):
+        pass
+
+    def stop(*_):
+        raise Stop
+
+    with monkeypatch.context() as patched:
+        patched.setattr(results.Run, "trained", stop)
+        with pytest.raises(Stop):
+            train_expert.main(["", *_short("run")])
+    folder = Path("run/checkpoints")
+    state = checkpoint.load(folder)
+    del state["training"]["learner"]
+    checkpoint.save(folder, 10**9, state)
+    line = refused(train_expert, _short("run", "--resume"), capsys)
+    assert "run: checkpoint: KeyError: 'learner'" in line
+
+
+@pytest.mark.parametrize("weights", [None, b"", b"PK"])
+def test_expert_without_its_weights(tmp_path, capsys, monkeypatch, weights):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    folder = tmp_path / "experts/cartpole"
+    folder.mkdir(parents=True)
+    if weights is not None:
+        (folder / "policy.npz").write_bytes(weights)
+    before = contents(tmp_path)
+    for script in (train_bc, train_mgail, quickstart, collect_demos, evaluate, export_policy):
+        line = refused(script, [CARTPOLE, "--smoke"], capsys)
+        assert str(folder) in line
+        assert ("no committed expert at" if weights is None else "not a policy file") in line
+    assert contents(tmp_path) == before
