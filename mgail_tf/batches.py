@@ -48,5 +48,8 @@ class Batches(Resumable):
                 rng, count, config.policy_batch, length, config.start_recent
             ),
             "noise": self._draw_noise(rng, shape),
+            "recorded": buffer.sample_sequences(
+                rng, count, config.policy_batch, config.horizon, config.value_recent
+            ),
             "dead_cost": np.full(count, dead_cost, np.float32),
         }

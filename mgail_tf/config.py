@@ -71,10 +71,10 @@ class GAIL(TRPO):
 class MGAIL:
     """Model-based GAIL (the paper); sources at the right, "found" is this project's."""
 
-    env_steps: int = 50_000
+    env_steps: int = 100_000
     prefill_steps: int = 1000  # of the initial policy, before any update
     buffer_capacity: int = 1_000_000
-    updates_per_step: float = 1.0  # of all three networks per environment step; found
+    updates_per_step: float = 0.4  # of all three networks per environment step: steps are cheap
     block: int = 50  # iterations per compiled call
     normaliser_floor: float = 1e-2
     state_clip: float = 5.0  # found
@@ -103,6 +103,9 @@ class MGAIL:
     dead_cost: float = 4.0  # per imagined step after it, at most: see absorbing.py
     horizon_value: bool = True  # a value function beyond the horizon; beyond the paper
     lam: float = 0.95  # of the returns that mix imagined costs with values
+    value_data: str = "recorded"  # what it learns from, or "imagined": an imagined future is too
+    # bright, as the policy has been trained to make it so. On Walker2d that decides; found
+    value_recent: int = 5000  # steps: recorded ones are the policy's own as long as they are recent
     value_hidden: tuple[int, ...] = (128, 128)
     value_learning_rate: float = 1e-3
     value_target_rate: float = 0.01  # by which its target network follows per iteration
@@ -111,7 +114,7 @@ class MGAIL:
     model: str = "vanilla"  # Figure 4, top; or "hadamard_gru", Section 3.5. Trained on its own
     # predictions the vanilla one is as good after 16 steps, and three times as fast; found
     model_units: int = 200  # 100 in the released code
-    model_learning_rate: float = 1e-3
+    model_learning_rate: float = 3e-3  # found, on recorded Walker2d steps
     model_target_rate: float = 0.02  # by which the slow copy that is imagined with follows it per
     # iteration; 1: no copy. The jitter of the newest model made the policy swing; found
     model_batch: int = 64
@@ -125,6 +128,9 @@ class MGAIL:
     discriminator_recent: int = 0  # agent pairs from the last so many steps; 0: the whole buffer
     gradient_penalty: float = 1.0  # found; 0 in the paper
     gradient_slope: float = 1.0  # slope of the logit up to which there is none
+    critic_activation: str = (
+        "silu"  # of model, discriminator and value: through them gradients flow
+    )
     jit_compile: bool = True
 
 
@@ -141,6 +147,7 @@ class Task(NamedTuple):
 
 _CARTPOLE = {
     "env_steps": 5000,
+    "updates_per_step": 1.0,
     "prefill_steps": 500,
     "horizon": 10,  # 0.2 s
     "policy_batch": 16,
@@ -195,9 +202,18 @@ TASKS: dict[str, Task] = {
         4,
         20,
         25,
-        {"mgail": {"env_steps": 40_000}},
     ),
-    "walker2d": Task("Walker2d-v5", 0, 4, 20, 25, {"trpo": {"env_steps": 6_000_000}}),
+    "walker2d": Task(
+        "Walker2d-v5",
+        0,
+        4,
+        20,
+        25,
+        {
+            "trpo": {"env_steps": 6_000_000},
+            "mgail": {"env_steps": 250_000, "updates_per_step": 0.2, "prefill_steps": 2000},
+        },
+    ),
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),
     "ant": Task("Ant-v5", 0, 4, 20, 25, {"trpo": {**_LARGE_EXPERT, "env_steps": 10_000_000}}),
     "humanoid": Task(
@@ -222,6 +238,8 @@ _PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the r
     "model_units": 100,
     "model_target_rate": 1.0,
     "model_recorded": 0,
+    "model_learning_rate": 1e-3,
+    "critic_activation": "relu",
     "final_log_std": -1.2,
 }
 _RELEASED = {  # the authors' released code, as far as a replayed rollout can be it

@@ -111,6 +111,17 @@ def costs_to_go(costs, survival, values, gamma: float, lam: float, dead_cost: fl
     return tf.stack(rows[::-1])
 
 
+def value_loss(value, states, to_go, mask):
+    """Return (loss, metrics): squared error of the value in states [T, B, S].
+
+    Args:
+        to_go: [T, B] its targets; mask: [T, B] 0 where a step is padding and does not count.
+    """
+    squared = tf.square(value(states) - to_go)
+    loss, mean = (tf.reduce_sum(mask * x) / tf.reduce_sum(mask) for x in (squared, to_go))
+    return loss, {"value_loss": loss, "value": mean}
+
+
 def cloning_loss(policy, states, actions):
     """Return the mean negative log-likelihood of actions [B, A] in states [B, S]."""
     return -tf.reduce_mean(policy.distribution(states).log_prob(actions))

@@ -10,9 +10,11 @@ from mgail_tf.types import BadInput
 
 _CHOICES = {
     "activation": ("relu", "tanh"),
+    "critic_activation": ("relu", "silu", "tanh"),
     "output": ("linear", "tanh"),
     "rollout": ("imagine", "replay"),
     "cost": ("log_d", "neg_log_expert", "logit"),
+    "value_data": ("imagined", "recorded"),
     "model": ("hadamard_gru", "vanilla"),
 }
 _FRACTIONS = ("gamma", "train_fraction")  # 0 < x < 1

@@ -28,6 +28,8 @@ TINY = config.MGAIL(
     final_log_std=-1.6,
     state_gradient=0.0,
     model_units=32,
+    model_learning_rate=1e-3,
+    critic_activation="relu",
     model_length=2,
     burn_in=1,
     discriminator_hidden=(32,),
@@ -62,7 +64,8 @@ def last(iterator):
     "changes",
     [
         {"horizon_value": False},
-        {"horizon_value": True, "gamma": 0.8, "model": "hadamard_gru"},
+        {"gamma": 0.8, "value_data": "imagined", "model": "hadamard_gru"},
+        {"gamma": 0.8, "value_data": "recorded", "model": "hadamard_gru"},
         {"horizon_value": False, "rollout": "replay", "start_recent": 100},
     ],
 )

@@ -20,7 +20,7 @@ def _networks(spec, model=Vanilla):
     else:
         policy = GaussianPolicy(spec, [6], "tanh", 0, -1.0, learn_std=True)
         policy.mean.dense[-1].kernel.assign(20 * policy.mean.dense[-1].kernel)
-    return policy, model(spec, 5, 5.0, 1), Discriminator(spec, [7], "tanh", 2)
+    return policy, model(spec, 5, 5.0, "relu", 1), Discriminator(spec, [7], "tanh", 2)
 
 
 def _cost(policy, model, discriminator, start, noise, unroll=True):

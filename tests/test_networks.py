@@ -220,7 +220,7 @@ def _decoded(model, states, code):
 
 
 def test_hadamard_gru_is_its_equations(float64, continuous, rng):
-    model = HadamardGRU(continuous, 5, 2.5, 0)
+    model = HadamardGRU(continuous, 5, 2.5, "relu", 0)
     _randomise(model, rng)
     states, actions = 2.5 * rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
     hidden = rng.normal(size=(7, 5))
@@ -239,7 +239,7 @@ def test_hadamard_gru_is_its_equations(float64, continuous, rng):
 
 
 def test_vanilla_model_is_its_equations(float64, continuous, rng):
-    model = Vanilla(continuous, 5, 2.5, 0)
+    model = Vanilla(continuous, 5, 2.5, "relu", 0)
     _randomise(model, rng)
     states, actions = 1.5 * rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
     hidden = rng.normal(size=(7, 1))
@@ -356,7 +356,7 @@ def test_scored_policy_is_a_running_average(continuous, eager, rng, averaging, s
 
 
 def test_networks_of_other_seeds_differ_and_of_the_same_seed_do_not(continuous):
-    first, again, other = (HadamardGRU(continuous, 5, 5.0, seed) for seed in (0, 0, 1))
+    first, again, other = (HadamardGRU(continuous, 5, 5.0, "relu", seed) for seed in (0, 0, 1))
     kernels = [i for i, v in enumerate(first.variables) if v.shape.rank == 2]
     assert len(kernels) == 8
     for i in kernels:

@@ -241,7 +241,7 @@ def _sequences(rng):
 
 @pytest.mark.parametrize("recorded", [0, 2, 3])
 def test_forward_model_loss_is_the_mean_over_recorded_steps(float64, continuous, rng, recorded):
-    model = HadamardGRU(continuous, 5, 5.0, 0)
+    model = HadamardGRU(continuous, 5, 5.0, "relu", 0)
     for variable in model.variables:
         variable.assign(0.6 * rng.normal(size=variable.shape))
     batch = _sequences(rng)
@@ -267,7 +267,7 @@ def test_forward_model_loss_is_the_mean_over_recorded_steps(float64, continuous,
 
 
 def test_forward_model_loss_and_gradient_do_not_depend_on_padding(float64, continuous, rng):
-    model, batch = HadamardGRU(continuous, 5, 5.0, 0), _sequences(rng)
+    model, batch = HadamardGRU(continuous, 5, 5.0, "relu", 0), _sequences(rng)
     padding = batch.mask[..., None] == 0
     states = np.concatenate([np.where(padding, 100.0, batch.states[:4]), batch.states[4:]])
     other = batch._replace(

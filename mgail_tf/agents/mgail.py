@@ -1,7 +1,6 @@
 """MGAIL (Algorithm 1): the policy follows D's exact gradient through a learned forward model."""
 
 import functools
-from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -15,8 +14,8 @@ from mgail_tf.actor import NumpyPolicy
 from mgail_tf.averaging import RunningAverage, follow
 from mgail_tf.batches import Batches
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.envs import Env
 from mgail_tf.imagination import burn_in, imagine, replay_rollout
+from mgail_tf.interaction import Training
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import FORWARD_MODELS
 from mgail_tf.networks.policy import for_spec, to_numpy
@@ -28,10 +27,15 @@ from mgail_tf.objectives import (
     discriminator_loss,
     forward_model_loss,
     policy_cost,
+    value_loss,
 )
 from mgail_tf.replay import ReplayBuffer
-from mgail_tf.rollout import Collector
 from mgail_tf.types import Pairs, Sequences, Spec, Trajectory
+
+_METRICS = """
+    model_error end_loss model_gradient model_weights
+    discriminator_loss discriminator_accuracy discriminator_gradient discriminator_weights
+    policy_cost alive policy_gradient policy_weights"""
 
 
 class MGAIL(Resumable):
@@ -56,23 +60,25 @@ class MGAIL(Resumable):
             learn_std=config.learn_std,
             temperature=config.temperature,
         )
-        self.discriminator = Discriminator(spec, config.discriminator_hidden, "relu", seed + 100)
+        smooth, hidden = config.critic_activation, config.discriminator_hidden
+        self.discriminator = Discriminator(spec, hidden, smooth, seed + 100)
+        size, clip = config.model_units, config.state_clip
         self.model, self._slow_model = (
-            FORWARD_MODELS[config.model](spec, config.model_units, config.state_clip, seed + 200)
-            for _ in range(2)
+            FORWARD_MODELS[config.model](spec, size, clip, smooth, seed + 200) for _ in range(2)
         )
-        self.value = Value(spec.state_size, config.value_hidden, "relu", seed + 300)
-        self._target = Value(spec.state_size, config.value_hidden, "relu", seed + 300)
+        size, hidden = spec.state_size, config.value_hidden
+        self.value, self._target = (Value(size, hidden, smooth, seed + 300) for _ in range(2))
         draw = self.policy.draw_noise
         self._batches = Batches(spec, config, self._expert, draw, np.random.default_rng([seed, 2]))
+        clips = {
+            "model": 10.0,
+            "discriminator": 10.0,
+            "policy": config.gradient_clip,
+            "value": 10.0,
+        }
         self._optimisers = {
-            name: keras.optimizers.Adam(rate, global_clipnorm=clip)
-            for name, rate, clip in (
-                ("model", config.model_learning_rate, 10.0),
-                ("discriminator", config.discriminator_learning_rate, 10.0),
-                ("policy", config.policy_learning_rate, config.gradient_clip),
-                ("value", config.value_learning_rate, 10.0),
-            )
+            name: keras.optimizers.Adam(getattr(config, f"{name}_learning_rate"), global_clipnorm=x)
+            for name, x in clips.items()
         }
         for name, optimiser in self._optimisers.items():
             optimiser.build(getattr(self, name).trainable_variables)
@@ -153,14 +159,17 @@ class MGAIL(Resumable):
         return loss, {
             "policy_cost": tf.reduce_mean(costs),
             "alive": tf.reduce_mean(tf.reduce_prod(survival, 0)),
-            "states": tf.stop_gradient(states[:-1]),
-            "to_go": tf.stop_gradient(to_go),
+            "imagined": [tf.stop_gradient(x) for x in (states[:-1], to_go, tf.ones_like(to_go))],
         }
 
-    def _value_loss(self, states, to_go):
-        """Return the squared error of the value on every imagined state (n-step targets)."""
-        loss = tf.reduce_mean(tf.square(self.value(states) - to_go))
-        return loss, {"value_loss": loss, "value": tf.reduce_mean(to_go)}
+    def _judged(self, recorded: Sequences, dead_cost):
+        """Return recorded states [L, B, S], their costs to go [L, B] by D, and the mask."""
+        config = self.config
+        states, actions, terminated, mask = recorded
+        costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
+        ahead = costs, 1.0 - terminated, self._target(states[1:])
+        to_go = costs_to_go(*ahead, config.gamma, config.lam, dead_cost)
+        return states[:-1], tf.stop_gradient(to_go), mask
 
     def update_model(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Line 7 of Algorithm 1: the forward model, and its slow copy."""
@@ -180,9 +189,11 @@ class MGAIL(Resumable):
         """Lines 9 to 14: the policy; then the value, on the states that were imagined."""
         data = [batch[name] for name in ("starts", "noise", "expert", "dead_cost")]
         metrics = self._step("policy", functools.partial(self._policy_loss, *data))
-        imagined = [metrics.pop(name) for name in ("states", "to_go")]
+        seen = metrics.pop("imagined")
         if self.config.horizon_value:
-            metrics |= self._step("value", functools.partial(self._value_loss, *imagined))
+            if self.config.value_data == "recorded":
+                seen = self._judged(batch["recorded"], batch["dead_cost"])
+            metrics |= self._step("value", functools.partial(value_loss, self.value, *seen))
             follow(self._target, self.value, self.config.value_target_rate)
         return metrics
 
@@ -192,11 +203,8 @@ class MGAIL(Resumable):
 
     def _metric_names(self) -> list[str]:
         """Return what an iteration measures, in the order of its updates."""
-        names = "model_error end_loss model_gradient model_weights discriminator_loss "
-        names += "discriminator_accuracy discriminator_gradient discriminator_weights "
-        names += "policy_cost alive policy_gradient policy_weights"
-        names += " value_loss value value_gradient value_weights" * self.config.horizon_value
-        return names.split()
+        names = _METRICS + " value_loss value value_gradient value_weights"
+        return (names if self.config.horizon_value else _METRICS).split()
 
     def _iterations(self, batches: dict[str, Any]) -> tuple[Any, Any]:
         return blocks.run(self._iteration, batches, self._metric_names())
@@ -231,42 +239,6 @@ class MGAIL(Resumable):
         return metrics
 
 
-class Training(Resumable):
-    """Algorithm 1: acting and updating in turns, up to the budget of environment steps.
-
-    Iterating yields (environment steps so far, learner, metrics) after every block, and goes on
-    where the last iteration or `restore` left off.
-    """
-
-    def __init__(
-        self, env: Env, expert: Pairs, config: configs.MGAIL, seed: int, ends: Ends | None
-    ):
-        """Begin; `seed` fixes the networks, the batches and the actions that are drawn."""
-        self.learner = MGAIL(env.spec, config, expert, seed, ends)
-        capacity = min(config.buffer_capacity, config.env_steps)
-        self._buffer = ReplayBuffer(capacity, env.spec, self.learner.normaliser)
-        self._collector = Collector(env, np.random.default_rng([seed, 1]))
-
-    def __iter__(self) -> Iterator[tuple[int, MGAIL, dict[str, float]]]:
-        """Go on with the training."""
-        learner, collector, config = self.learner, self._collector, self.learner.config
-        per_block = max(1, round(config.block / config.updates_per_step))
-        while collector.env_steps < config.env_steps:
-            steps = per_block if collector.env_steps else config.prefill_steps
-            steps = min(steps, config.env_steps - collector.env_steps)
-            for episode in collector.collect(learner.actor(), steps):
-                self._buffer.add(episode)
-                learner.end_cost.add(episode)
-            metrics = learner.update(self._buffer, collector.env_steps / config.env_steps)
-            recent = collector.finished[-5:] or [(np.nan, np.nan)]
-            metrics["return"], metrics["length"] = np.mean(recent, 0)
-            metrics["dead_cost"] = learner.end_cost.value()
-            yield collector.env_steps, learner, metrics
-
-    def _parts(self) -> dict[str, Any]:
-        return {"learner": self.learner, "buffer": self._buffer, "collector": self._collector}
-
-
 def train(
     task: str, expert: Pairs, config: configs.MGAIL, seed: int, ends: Ends | None = None
 ) -> Training:
@@ -275,4 +247,5 @@ def train(
     Args:
         ends: how the demonstrated episodes end; None: as if all were cut off by a time limit.
     """
-    return Training(envs.make(task, seed), expert, config, seed, ends)
+    env = envs.make(task, seed)
+    return Training(env, MGAIL(env.spec, config, expert, seed, ends), config, seed)

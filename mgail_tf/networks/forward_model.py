@@ -38,10 +38,10 @@ class _ForwardModel(keras.Model):
 class HadamardGRU(_ForwardModel):
     """State: dense, GRU, dense; action: dense, dense; their product decoded (Section 3.5)."""
 
-    def __init__(self, spec: Spec, units: int, clip: float, seed: int):
+    def __init__(self, spec: Spec, units: int, clip: float, activation: str, seed: int):
         """Build with `units` in every layer; `clip` bounds standardised states."""
         super().__init__(spec, clip)
-        self.state_in = MLP(spec.state_size, [], units, "relu", seed, output="relu")
+        self.state_in = MLP(spec.state_size, [], units, activation, seed, output=activation)
         self.gru = keras.layers.GRUCell(
             units,
             reset_after=False,  # the equations of Cho et al. 2014
@@ -49,9 +49,13 @@ class HadamardGRU(_ForwardModel):
             recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 11),
         )
         self.gru.build((None, units))
-        self.state_out = MLP(units, [], units, "relu", seed + 1, output="relu")
-        self.action_in = MLP(spec.action_size, [units], units, "relu", seed + 2, output="relu")
-        self.decoder = MLP(units, [units], spec.state_size + 1, "relu", seed + 3, output_scale=0.1)
+        self.state_out = MLP(units, [], units, activation, seed + 1, output=activation)
+        self.action_in = MLP(
+            spec.action_size, [units], units, activation, seed + 2, output=activation
+        )
+        self.decoder = MLP(
+            units, [units], spec.state_size + 1, activation, seed + 3, output_scale=0.1
+        )
         self.hidden_size = units
         self.built = True
 
@@ -65,14 +69,14 @@ class HadamardGRU(_ForwardModel):
 class Vanilla(_ForwardModel):
     """State and action concatenated, two hidden layers, no memory."""
 
-    def __init__(self, spec: Spec, units: int, clip: float, seed: int):
+    def __init__(self, spec: Spec, units: int, clip: float, activation: str, seed: int):
         """Build with `units` in both layers; `clip` bounds standardised states."""
         super().__init__(spec, clip)
         self.decoder = MLP(
             spec.state_size + spec.action_size,
             [units, units],
             spec.state_size + 1,
-            "relu",
+            activation,
             seed,
             output_scale=0.1,
         )
