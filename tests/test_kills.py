@@ -1,5 +1,7 @@
 """A run that is killed at random moments and resumed ends bit for bit as one that never was.
 
+So it is also the same at the same seed; at another it is another.
+
 `make test` kills every algorithm twice, `make soak` twenty times (KILLS says how often).
 """
 
@@ -93,6 +95,10 @@ def test_killed_run_ends_as_one_that_was_not(tmp_path, cartpole_demos, run, scri
     assert ended(code)
     expected, kills = _left(out), 0
     out.rename(tmp_path / "whole")
+    assert ended(run(script, out, [*flags, "--seed=1"])[0])
+    other = _left(out)  # another seed is another run
+    assert other["progress"] != expected["progress"] and other["weights"] != expected["weights"]
+    out.rename(tmp_path / "other")
     while kills < KILLS or out.exists():
         at: tuple[int | None, float | None] = (None, None)
         if kills < KILLS:  # by turns at a file operation and at any time

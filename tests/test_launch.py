@@ -123,19 +123,6 @@ def test_expert_is_trained_collected_and_exported(tmp_path, capsys):
     assert (model / "metadata.json").read_bytes() == before
 
 
-def test_same_seed_same_progress_and_another_seed_another(tmp_path, cartpole_demos):
-    def progress(name, seed):
-        out = tmp_path / name
-        flags = ["--task=cartpole", f"--demos={cartpole_demos}", "--smoke", f"--seed={seed}"]
-        assert run(train_mgail, *flags, f"--out={out}") == 0
-        rows = rows_of(out / "progress.csv")
-        return [{k: v for k, v in row.items() if k != "wall_seconds"} for row in rows]
-
-    first = progress("a", 0)
-    assert progress("b", 0) == first
-    assert progress("c", 1) != first
-
-
 def test_directory_of_another_run_is_refused_and_kept(tmp_path, cartpole_demos, capsys):
     (tmp_path / "config.json").write_text("precious")
     flags = ["--task=cartpole", f"--demos={cartpole_demos}", f"--out={tmp_path}", "--smoke"]
