@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure  # not pyplot: a caller's backend is left alone
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from mgail_tf import tables
+from mgail_tf import paper, tables
 from mgail_tf.config import TASKS
 from mgail_tf.types import BadInput
 
@@ -62,15 +62,6 @@ def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, flo
     figure.savefig(picture, dpi=120)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    if not path.exists():
-        raise BadInput(f"{path}: no such file")
-    try:
-        return pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise BadInput(f"{path}: not a table ({error})") from error
-
-
 def plot_tasks(folder: Path, picture: Path) -> list[str]:
     """Draw every task of a results folder: normalised score over environment steps.
 
@@ -84,7 +75,7 @@ def plot_tasks(folder: Path, picture: Path) -> list[str]:
     Raises:
         BadInput: one of the files is missing, or there is no curve to draw.
     """
-    experts, runs, curves = (_read(folder / f"{n}.csv") for n in ("experts", "runs", "curves"))
+    experts, runs, curves = (paper.read(folder / f"{n}.csv") for n in ("experts", "runs", "curves"))
     sampled = experts[experts["mode"] == "stochastic"].set_index("task")
     runs = runs[(runs["variant"] == "default") & (runs["mode"] == "deterministic")]
     curves = curves[curves["variant"] == "default"].dropna(subset=["evaluation"])

@@ -31,7 +31,8 @@ ORDER = (
         "mgail_tf.results",
     },
     {"mgail_tf.absorbing", "mgail_tf.rollout", "mgail_tf.evaluation", "mgail_tf.parallel"},
-    {"mgail_tf.experts", "mgail_tf.figures"},
+    {"mgail_tf.experts", "mgail_tf.paper"},
+    {"mgail_tf.figures"},
     {"mgail_tf.networks"},
     {"mgail_tf.objectives", "mgail_tf.imagination", "mgail_tf.trust_region"},
     {

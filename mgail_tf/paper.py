@@ -1,0 +1,94 @@
+"""The paper's Table 1 beside ours: every cell of it, run here or not yet."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from scipy import stats
+
+from mgail_tf.config import TASKS
+from mgail_tf.types import BadInput
+
+CELL = ["task", "num_trajectories", "algorithm"]
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Read a CSV of results.
+
+    Raises:
+        BadInput: it is missing, or no table.
+    """
+    if not path.exists():
+        raise BadInput(f"{path}: no such file")
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: not a table ({error})") from error
+
+
+def interval(values: pd.Series) -> float:
+    """Return half the width of the 95 % interval of a mean over seeds, by Student's t; NaN of one.
+
+    NaN also where there is but one seed: nothing is known of the spread.
+    """
+    count = len(values)
+    if count < 2:
+        return math.nan
+    return float(stats.t.ppf(0.975, count - 1) * values.std() / math.sqrt(count))
+
+
+def _cell(runs: pd.DataFrame) -> dict[str, Any]:
+    """Return what one cell's runs, a seed each, come to."""
+    if not len(runs):
+        return {"seeds": 0}
+    return {
+        "env_id": runs["env_id"].iloc[0],
+        "seeds": len(runs),
+        "env_steps": round(runs["env_steps"].mean()),
+        "return_mean": runs["return_mean"].mean(),
+        "return_interval_over_seeds": interval(runs["return_mean"]),
+        "return_std_over_episodes": runs["return_std_over_episodes"].mean(),
+        "normalised": runs["normalised"].mean(),
+        "normalised_interval_over_seeds": interval(runs["normalised"]),
+        "normalised_min": runs["normalised"].min(),
+    }
+
+
+def table1(folder: Path) -> pd.DataFrame:
+    """Return Table 1: a row a cell (task, number of trajectories, algorithm) of the paper's.
+
+    Of runs.csv it takes the final policies of the default variant, deterministic, by the paper's
+    sub-sampling. A cell's numbers are means over its seeds.
+
+    Raises:
+        BadInput: runs.csv or paper_table1.csv is missing or no table, or a cell has a seed twice.
+    """
+    runs = read(folder / "runs.csv")
+    paper = read(folder / "paper_table1.csv").rename(
+        columns={
+            "trajectories": "num_trajectories",
+            "return_mean": "paper_return_mean",
+            "return_std_over_episodes": "paper_return_std_over_episodes",
+        }
+    )
+    every = runs["task"].map({name: task.subsample for name, task in TASKS.items()})
+    ours = runs[
+        (runs["variant"] == "default")
+        & (runs["mode"] == "deterministic")
+        & (runs["subsample"] == every)
+    ]
+    twice = ours[ours.duplicated([*CELL, "seed"])]
+    if len(twice):
+        cell = ", ".join(f"{name} {twice.iloc[0][name]}" for name in [*CELL, "seed"])
+        raise BadInput(f"{folder / 'runs.csv'}: found two rows of {cell}, expected one")
+    rows = []
+    for cell in paper.to_dict("records"):
+        here = ours[
+            (ours["task"] == cell["task"])
+            & (ours["num_trajectories"] == cell["num_trajectories"])
+            & (ours["algorithm"] == cell["algorithm"])
+        ]
+        rows.append({**cell, **_cell(here)})
+    columns = [*CELL, *_cell(ours.iloc[:1]), *paper.columns.drop(CELL)]
+    return pd.DataFrame(rows, columns=columns).round(4)

@@ -1,0 +1,63 @@
+"""Table 1 is what the runs come to, and the committed one is made of the committed rows."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from launch import make_tables
+from mgail_tf import paper, tables
+from mgail_tf.types import BadInput
+
+
+def _run(seed, value, **changes):
+    row = dict.fromkeys(tables.RUN_COLUMNS, 0)
+    named = {"task": "hopper", "env_id": "Hopper-v5", "algorithm": "mgail", "variant": "default"}
+    protocol = {"num_trajectories": 4, "subsample": 20, "mode": "deterministic", "seed": seed}
+    score = {"return_mean": value, "return_std_over_episodes": 3.0, "normalised": value / 1000}
+    return {**row, **named, **protocol, **score, "env_steps": 100 + seed, **changes}
+
+
+def _made(folder, runs):
+    pd.DataFrame(runs).to_csv(folder / "runs.csv", index=False)
+    whole = pd.read_csv(tables.RESULTS / "paper_table1.csv")
+    whole.to_csv(folder / "paper_table1.csv", index=False)
+    table = paper.table1(folder)
+    assert len(table) == len(whole) == 93
+    cell = (table["task"] == "hopper") & (table["num_trajectories"] == 4)
+    return table, table[cell & (table["algorithm"] == "mgail")].iloc[0]
+
+
+def test_cell_by_hand(tmp_path):
+    left_out = [
+        _run(0, 1.0, mode="stochastic"),
+        _run(1, 1.0, variant="paper"),
+        _run(2, 1.0, subsample=1),
+        _run(3, 1.0, num_trajectories=11),
+        _run(4, 1.0, algorithm="gail"),
+    ]
+    table, cell = _made(tmp_path, [_run(0, 900.0), _run(1, 1100.0), *left_out])
+    assert (cell["seeds"], cell["env_steps"], cell["return_mean"]) == (2, 100, 1000.0)
+    # standard deviation 141.42 over 2 seeds; Student's t with 1 degree of freedom: 12.706
+    assert cell["return_interval_over_seeds"] == pytest.approx(12.7062 * 100, rel=1e-4)
+    assert (cell["normalised"], cell["normalised_min"]) == (1.0, 0.9)
+    assert cell["return_std_over_episodes"] == 3.0
+    assert (cell["paper_return_mean"], cell["paper_return_std_over_episodes"]) == (3669.53, 6.09)
+    assert table["seeds"].sum() == 4  # two cells more have a run
+
+
+def test_one_seed_has_no_interval(tmp_path):
+    _, cell = _made(tmp_path, [_run(0, 900.0)])
+    assert cell["seeds"] == 1 and math.isnan(cell["return_interval_over_seeds"])
+
+
+def test_seed_that_stands_twice_is_refused(tmp_path):
+    with pytest.raises(BadInput, match=r"runs.csv: found two rows of task hopper, .* seed 0"):
+        _made(tmp_path, [_run(0, 900.0), _run(0, 901.0)])
+
+
+def test_committed_table_is_made_of_the_committed_rows(tmp_path, capsys):
+    out = tmp_path / "table1.csv"
+    assert make_tables.main(["", f"--out={out}"]) == 0
+    assert out.read_text() == (tables.RESULTS / "table1.csv").read_text()
+    assert f"{out}: " in capsys.readouterr().out
