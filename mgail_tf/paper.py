@@ -73,22 +73,16 @@ def table1(folder: Path) -> pd.DataFrame:
         }
     )
     every = runs["task"].map({name: task.subsample for name, task in TASKS.items()})
-    ours = runs[
-        (runs["variant"] == "default")
-        & (runs["mode"] == "deterministic")
-        & (runs["subsample"] == every)
-    ]
+    kept = (runs["variant"] == "default") & (runs["mode"] == "deterministic")
+    ours = runs.loc[kept & (runs["subsample"] == every)]
     twice = ours[ours.duplicated([*CELL, "seed"])]
     if len(twice):
         cell = ", ".join(f"{name} {twice.iloc[0][name]}" for name in [*CELL, "seed"])
         raise BadInput(f"{folder / 'runs.csv'}: found two rows of {cell}, expected one")
     rows = []
-    for cell in paper.to_dict("records"):
-        here = ours[
-            (ours["task"] == cell["task"])
-            & (ours["num_trajectories"] == cell["num_trajectories"])
-            & (ours["algorithm"] == cell["algorithm"])
-        ]
-        rows.append({**cell, **_cell(here)})
+    for printed in paper.to_dict("records"):
+        same = ours[CELL].eq([printed[name] for name in CELL]).all(axis=1)
+        here = ours.loc[same]
+        rows.append({**printed, **_cell(here)})
     columns = [*CELL, *_cell(ours.iloc[:1]), *paper.columns.drop(CELL)]
     return pd.DataFrame(rows, columns=columns).round(4)
