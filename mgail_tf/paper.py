@@ -83,6 +83,6 @@ def table1(folder: Path) -> pd.DataFrame:
     for printed in paper.to_dict("records"):
         same = ours[CELL].eq([printed[name] for name in CELL]).all(axis=1)
         here = ours.loc[same]
-        rows.append({**printed, **_cell(here)})
+        rows.append({str(k): v for k, v in printed.items()} | _cell(here))
     columns = [*CELL, *_cell(ours.iloc[:1]), *paper.columns.drop(CELL)]
     return pd.DataFrame(rows, columns=columns).round(4)
