@@ -217,7 +217,15 @@ TASKS: dict[str, Task] = {
     "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),
     "ant": Task("Ant-v5", 0, 4, 20, 25, {"trpo": {**_LARGE_EXPERT, "env_steps": 10_000_000}}),
     "humanoid": Task(
-        "Humanoid-v5", 0, 80, 20, 240, {"trpo": {**_LARGE_EXPERT, "env_steps": 20_000_000}}
+        "Humanoid-v5",
+        0,
+        80,
+        20,
+        240,
+        {
+            "trpo": {**_LARGE_EXPERT, "env_steps": 20_000_000},
+            "gail": {"env_steps": 6_000_000},  # 75 million in Ho & Ermon 2016
+        },
     ),
 }
 
