@@ -62,6 +62,68 @@ def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, flo
     figure.savefig(picture, dpi=120)
 
 
+_NETWORKS = ("model", "discriminator", "policy", "value")
+_PANELS = {  # title -> (columns, logarithmic scale)
+    "return": (("return", "evaluation"), False),
+    "episode length": (("length",), False),
+    "discriminator: accuracy": (("discriminator_accuracy",), False),
+    "losses": (("discriminator_loss", "value_loss", "end_loss", "held_out_loss"), True),
+    "forward model: error": (("model_error",), True),
+    "costs": (("policy_cost", "value", "dead_cost", "surrogate_reward"), False),
+    "imagined survival over the horizon": (("alive",), False),
+    "gradient norms": (
+        (*(f"{name}_gradient" for name in _NETWORKS), "gradient_norm"),
+        True,
+    ),
+    "weight norms": (
+        tuple(f"{name}_weights" for name in _NETWORKS),
+        False,
+    ),
+    "natural step": (("kl", "improvement", "step_fraction"), False),
+    "entropy": (("entropy",), False),
+}
+
+
+def diagnose(folder: Path, picture: Path) -> list[str]:
+    """Draw everything that a run's progress.csv holds, a panel a subject.
+
+    Returns:
+        The titles of the panels.
+
+    Raises:
+        BadInput: there is no progress.csv, or nothing in it.
+    """
+    data = paper.read(folder / "progress.csv")
+    shown = {t: [c for c in names if c in data] for t, (names, _) in _PANELS.items()}
+    shown = {title: names for title, names in shown.items() if names and len(data)}
+    if not shown:
+        raise BadInput(f"{folder / 'progress.csv'}: found no row of a run")
+    lines = math.ceil(len(shown) / 3)
+    figure = Figure(figsize=(10.5, 2.4 * lines + 0.4), layout="constrained")
+    grid = figure.subplots(lines, 3, squeeze=False)
+    for axes in grid.flat[len(shown) :]:
+        axes.axis("off")
+    place = "env_steps" if "env_steps" in data else "epoch"
+    width = max(1, len(data) // 100)  # a running mean; what is drawn faint is raw
+    for (title, names), axes in zip(shown.items(), grid.flat, strict=False):
+        for name in names:
+            rows = data[[place, name]].dropna()
+            if len(rows) < len(data) / 2:
+                axes.plot(rows[place], rows[name], "o", ms=3, label=name)
+                continue
+            (line,) = axes.plot(rows[place], rows[name], alpha=0.2, lw=0.8)
+            smooth = rows[name].rolling(width, min_periods=1).mean()
+            axes.plot(rows[place], smooth, color=line.get_color(), label=name)
+        axes.set_title(title, fontsize=9)
+        axes.tick_params(labelsize=7)
+        axes.set_yscale("log" if _PANELS[title][1] else "linear")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.legend(fontsize=6, frameon=False)
+    figure.supxlabel(place.replace("env_steps", "environment steps"), fontsize=9)
+    figure.savefig(picture, dpi=120)
+    return list(shown)
+
+
 def plot_tasks(folder: Path, picture: Path) -> list[str]:
     """Draw every task of a results folder: normalised score over environment steps.
 

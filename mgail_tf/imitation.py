@@ -18,6 +18,7 @@ from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import bc, gail, mgail
 from mgail_tf.config import TASKS
 from mgail_tf.evaluation import EVALUATION_SEED, Score, evaluate, normalised
+from mgail_tf.tensorboard import Summaries
 from mgail_tf.types import Pairs, Spec
 
 
@@ -156,6 +157,7 @@ def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[Nump
         due, evaluated, steps = run.saved["counters"]
         run.restore(training)
     total, name = config.env_steps, f"{job.algorithm} {job.task}"
+    summaries = Summaries(run.path / "tensorboard")
     with tqdm(total=total, initial=steps, unit="step", desc=name) as bar:
         for steps, learner, metrics in training:
             mean = math.nan
@@ -164,12 +166,15 @@ def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[Nump
                 actor = learner.final_actor()
                 score = evaluate(job.task, actor, 5, EVALUATION_SEED + 1, "deterministic")
                 mean, evaluated = score.return_mean, evaluated + 5 * score.length_mean
-            run.progress({"env_steps": steps, **metrics, "evaluation": mean})
+            metrics["evaluation"] = mean
+            run.progress({"env_steps": steps, **metrics})
+            summaries.add(steps, metrics)
             postfix = {k: f"{metrics[name]:.4g}" for k, name in shown.items() if name in metrics}
             bar.set_postfix(postfix, refresh=False)
             bar.update(steps - bar.n)
             counters = [due, evaluated, steps]
             run.checkpoint(steps, training, counters=counters)
+    summaries.close()
     prefill = min(config.prefill_steps, config.env_steps) if job.algorithm == "mgail" else 0
     return training.learner.final_actor(), _Steps(steps, prefill, round(evaluated))
 

@@ -12,6 +12,7 @@ import pytest
 from launch import (
     audit_bias,
     collect_demos,
+    diagnose,
     evaluate,
     export_policy,
     make_figures,
@@ -27,6 +28,7 @@ from mgail_tf import config, demos, envs, experts, tables
 SCRIPTS = [
     audit_bias,
     collect_demos,
+    diagnose,
     evaluate,
     export_policy,
     make_figures,
@@ -79,6 +81,23 @@ def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monke
     assert "another run's" in capsys.readouterr().err
 
 
+def _check_diagnostics(out: Path) -> None:
+    """The picture is drawn, and TensorBoard's file holds what progress.csv does."""
+    import tensorflow as tf
+
+    assert run(diagnose, out) == 0
+    assert (out / "diagnosis.png").read_bytes().startswith(b"\x89PNG")
+    (file,) = (out / "tensorboard").iterdir()
+    found = {
+        (event.step, value.tag): tf.make_ndarray(value.tensor)
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+    }
+    for row in rows_of(out / "progress.csv"):
+        expected = float(row["model_error"])
+        assert found[int(row["env_steps"]), "model_error"] == pytest.approx(expected)
+
+
 def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_demos, capsys):
     table = tmp_path / "runs.csv"
     shared = ["--task=cartpole", f"--demos={cartpole_demos}", f"--results={table}", "--smoke"]
@@ -97,6 +116,7 @@ def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_dem
     assert found == ["bc", "bc", "mgail", "mgail", "gail", "gail"]
     config = json.loads((tmp_path / "mgail/config.json").read_text())["config"]
     assert (config["model"], config["rollout"], config["horizon"]) == ("hadamard_gru", "replay", 3)
+    _check_diagnostics(tmp_path / "mgail")
     policy = tmp_path / "mgail/policy.npz"
     assert run(evaluate, "--task=cartpole", f"--policy={policy}", "--smoke") == 0
     by_weights = capsys.readouterr().out.splitlines()[-2]

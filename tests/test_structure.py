@@ -42,6 +42,7 @@ ORDER = (
         "mgail_tf.averaging",
         "mgail_tf.blocks",
         "mgail_tf.interaction",
+        "mgail_tf.tensorboard",
     },
     {"mgail_tf.agents"},
     {"mgail_tf.imitation", "mgail_tf.expert_training", "mgail_tf.benchmarks"},
