@@ -42,7 +42,7 @@ class Imitation(NamedTuple):
     workers: int = 1  # processes that step the environments
 
 
-class _Given(NamedTuple):
+class Given(NamedTuple):
     """What an imitator gets, and what its score is measured by."""
 
     spec: Spec
@@ -52,7 +52,12 @@ class _Given(NamedTuple):
     reference: experts.Reference
 
 
-def _prepare(job: Imitation) -> _Given:
+def prepare(job: Imitation) -> Given:
+    """Load and choose the demonstrations of a run.
+
+    Raises:
+        BadInput: they or the environment will not do.
+    """
     spec = envs.make(job.task, job.seed).spec
     task = TASKS.get(job.task)
     path = job.demos_path
@@ -64,7 +69,7 @@ def _prepare(job: Imitation) -> _Given:
     every = job.subsample or (task.subsample if task else 1)
     chosen = loaded.choose(count, job.seed)
     pairs = chosen.subsample(every, job.seed, spec)
-    return _Given(spec, chosen, pairs, every, experts.reference(job.task, loaded, EVALUATION_SEED))
+    return Given(spec, chosen, pairs, every, experts.reference(job.task, loaded, EVALUATION_SEED))
 
 
 def imitate(job: Imitation) -> list[dict[str, Any]]:
@@ -82,7 +87,7 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
     if job.results_path:
         tables.check_table(job.results_path, tables.RUN_COLUMNS)
         tables.check_table(job.results_path.with_name("curves.csv"), tables.CURVE_COLUMNS)
-    given = _prepare(job)
+    given = prepare(job)
     described = {
         "algorithm": job.algorithm,
         "task": job.task,
@@ -131,7 +136,7 @@ class _Steps(NamedTuple):
     evaluation: int  # while training; the final 50 episodes a mode are not counted
 
 
-def _train_bc(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
+def _train_bc(job: Imitation, given: Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     learner = bc.BC(given.spec, job.config, given.pairs, job.seed)
     if run.saved:
         run.restore(learner)
@@ -144,7 +149,7 @@ def _train_bc(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPol
     return learner.actor(), _Steps(0, 0, 0)
 
 
-def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
+def _train_online(job: Imitation, given: Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     config = job.config
     train: Callable[..., Any] = functools.partial(gail.train, workers=job.workers)
     if job.algorithm == "mgail":
@@ -181,7 +186,7 @@ def _train_online(job: Imitation, given: _Given, run: results.Run) -> tuple[Nump
 
 def _write(
     job: Imitation,
-    given: _Given,
+    given: Given,
     run: results.Run,
     actor: NumpyPolicy,
     scores: list[Score],

@@ -45,7 +45,12 @@ ORDER = (
         "mgail_tf.tensorboard",
     },
     {"mgail_tf.agents"},
-    {"mgail_tf.imitation", "mgail_tf.expert_training", "mgail_tf.benchmarks"},
+    {
+        "mgail_tf.imitation",
+        "mgail_tf.expert_training",
+        "mgail_tf.benchmarks",
+        "mgail_tf.gradients",
+    },
     {"mgail_tf.audit"},
     {"launch"},
 )
@@ -58,6 +63,7 @@ WITHIN = {  # imports from a module's own group
     ("mgail_tf.networks.value", "mgail_tf.networks.mlp"),
     ("launch.audit_bias", "launch.train_gail"),
     ("launch.audit_bias", "launch.train_mgail"),
+    ("launch.compare_gradients", "launch.train_mgail"),
     ("launch.quickstart", "launch.train_bc"),
     ("launch.quickstart", "launch.train_mgail"),
 }
