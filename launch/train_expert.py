@@ -22,7 +22,7 @@ FLAGS = cli.define(
     threads=1,
     workers=1,
 )
-SMOKE = ["env_steps=600", "batch_steps=200", "value_epochs=1"]
+SMOKE = ["env_steps=600", "batch_steps=200", "value_epochs=1", "jit_compile=False"]
 
 
 def job() -> None:

@@ -8,7 +8,13 @@ import sys
 from launch import cli
 
 FLAGS = cli.define(**cli.IMITATION_FLAGS, workers=1)
-SMOKE = ["env_steps=600", "batch_steps=200", "value_epochs=1", "discriminator_steps=2"]
+SMOKE = [
+    "env_steps=600",
+    "batch_steps=200",
+    "value_epochs=1",
+    "jit_compile=False",
+    "discriminator_steps=2",
+]
 
 
 def job() -> None:

@@ -158,7 +158,7 @@ def load(path: Path, spec: Spec) -> Demonstrations:
         bad = np.count_nonzero(~np.isfinite(array))
         _check(path, f"{field}: values that are NaN or infinite", bad, 0)
     applied = _checked_actions(path, actions, spec)
-    ends = np.cumsum(lengths)[:-1]
+    ends = np.cumsum(lengths.astype(np.int64))[:-1]
     rows = zip(
         np.split(states, ends + np.arange(1, episodes)),
         np.split(applied, ends),

@@ -99,9 +99,10 @@ def compare(
     training: Training, horizons: Sequence[int], sizes: Sequence[int], seed: int
 ) -> Iterator[dict[str, Any]]:
     """Yield a row for every horizon, batch size and estimator: cosine and relative variance."""
+    jit = training.learner.config.jit_compile
     for horizon in horizons:
         whole = Estimators(training, horizon, max(sizes))
-        exact = tf.function(whole.exact, jit_compile=True)
+        exact = tf.function(whole.exact, jit_compile=jit)
         rng = np.random.default_rng([seed, horizon])
         parts = [exact(*batch).numpy() for batch in whole.batches(REFERENCE, rng)]
         reference = np.asarray(parts, np.float64).mean(0)
@@ -113,7 +114,7 @@ def compare(
                 "score_function_with_baseline": lambda *b, some=some: some.score(*b, baseline=True),
             }
             for name, kind in kinds.items():
-                estimate = tf.function(kind, jit_compile=True)
+                estimate = tf.function(kind, jit_compile=jit)
                 rng = np.random.default_rng([seed, horizon, size])  # the same for every kind
                 found = np.asarray([estimate(*b).numpy() for b in some.batches(REPEATS, rng)])
                 yield {

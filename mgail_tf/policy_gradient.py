@@ -37,7 +37,7 @@ class PolicyGradient(Resumable):
             output_scale=config.output_scale,
         )
         self.value = Value(spec.state_size, config.hidden, config.activation, seed + 100)
-        self._fit = ValueFit(self.value, config.value_learning_rate)
+        self._fit = ValueFit(self.value, config.value_learning_rate, config.jit_compile)
         self._region = TrustRegion(
             self.policy, config.cg_iterations, config.cg_damping, config.line_search_steps
         )

@@ -91,6 +91,7 @@ class Run:
         if (self.path / "config.json").read_text() != text:
             raise BadInput(f"{self.path}: config.json is another run's; choose another --out")
         if (self.path / "final.json").exists():
+            self._tidy()  # it may have been killed right after it finished
             raise BadInput(f"{self.path}: the run is finished; choose another --out")
         self.saved = checkpoint.load(self.path / "checkpoints")
         size = 0
@@ -208,7 +209,11 @@ class Run:
         for row in json.loads(pending.read_text()):
             tables.append_row(table, row, once=True)
         write_whole(self.path / "final.json", json.dumps(final, indent=2) + "\n")
-        pending.unlink()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what a finished run does not need any more."""
+        (self.path / "rows.json").unlink(missing_ok=True)
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
 

@@ -349,6 +349,7 @@ def test_flags_files_and_environments(tmp_path, given, capsys, monkeypatch, wron
 
 def _short(out: str, *more: str) -> list[str]:
     settings = ["--set=env_steps=2000", "--set=batch_steps=200", "--set=value_epochs=1"]
+    settings.append("--set=jit_compile=False")
     return [CARTPOLE, f"--out={out}", "--episodes=1", "--checkpoint_every=0", *settings, *more]
 
 

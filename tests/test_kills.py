@@ -22,8 +22,14 @@ KILLS = int(os.environ.get("KILLS", "2"))
 SEED = int(os.environ.get("KILL_SEED", "0"))  # of the moments
 SETTINGS = {
     "train_bc": ["max_epochs=40"],
-    "train_expert": ["env_steps=4000", "batch_steps=200", "value_epochs=1"],
-    "train_gail": ["env_steps=2000", "batch_steps=200", "value_epochs=1", "discriminator_steps=2"],
+    "train_expert": ["env_steps=4000", "batch_steps=200", "value_epochs=1", "jit_compile=False"],
+    "train_gail": [
+        "env_steps=2000",
+        "batch_steps=200",
+        "value_epochs=1",
+        "discriminator_steps=2",
+        "jit_compile=False",
+    ],
     "train_mgail": [
         "env_steps=180",
         "prefill_steps=60",
@@ -88,8 +94,10 @@ def test_killed_run_ends_as_one_that_was_not(tmp_path, cartpole_demos, run, scri
     flags += [] if script == "train_expert" else [f"--demos={cartpole_demos}"]
 
     def ended(code) -> bool:
-        assert code in (0, -9), Path(f"{out}.log").read_text()[-2000:]
-        return code == 0
+        said = Path(f"{out}.log").read_text()[-2000:]
+        finished = code == 2 and said.endswith("run: the run is finished; choose another --out\n")
+        assert finished or code in (0, -9), said  # killed in its very last steps, it says so
+        return code == 0 or finished
 
     code, events, seconds = run(script, out, flags)
     assert ended(code)

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 
 from launch import train_mgail
-from mgail_tf import actor, checkpoint, config, envs, experts
-from mgail_tf.agents import bc, gail, mgail, trpo
+from mgail_tf import actor, checkpoint, envs, experts
+from mgail_tf.agents import mgail
 from mgail_tf.demos import Demonstrations
 from mgail_tf.rollout import Collector
 from mgail_tf.types import BadInput
 from tests import toys
-from tests.test_agents import TINY, TINY_GAIL
+from tests.test_agents import TINY
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = {
@@ -119,33 +119,19 @@ def test_collector_goes_on_in_the_middle_of_an_episode(tmp_path, task, steps):
     assert same(whole.state(), resumed.state())
 
 
-def _trainings(pairs):
-    spec = envs.make("ToyLinear-v0", 0).spec
-    tiny = dataclasses.replace(TINY, env_steps=900, horizon_value=True, block=25)
-    short = dataclasses.replace(TINY_GAIL, env_steps=5000)
-    return {
-        "trpo": lambda: trpo.train(
-            "ToyLinear-v0", config.TRPO(env_steps=5000, batch_steps=(990,), hidden=(8,)), 0
-        ),
-        "gail": lambda: gail.train("ToyLinear-v0", pairs, short, 0),
-        "mgail": lambda: mgail.train("ToyLinear-v0", pairs, tiny, 0),
-        "bc": lambda: bc.BC(spec, config.BC(max_epochs=6), pairs, 0),
-    }
-
-
-@pytest.mark.parametrize("algorithm", ["trpo", "gail", "mgail", "bc"])
-def test_training_goes_on_bit_by_bit(tmp_path, algorithm):
+def test_mgail_goes_on_bit_by_bit(tmp_path):
+    """Of every algorithm, with whole scripts: test_kills.py."""
     collector = Collector(envs.make("ToyLinear-v0", 0), np.random.default_rng(0))
     episodes = tuple(collector.run_episode(toys.LinearExpert(), True) for _ in range(2))
     pairs = Demonstrations("ToyLinear-v0", episodes, "").subsample(1, 0, collector.env.spec)
+    tiny = dataclasses.replace(TINY, env_steps=900, block=25)
 
     def make():
         keras.utils.clear_session()  # names start anew, as in a process of its own: sums in a
-        return _trainings(pairs)[algorithm]()  # graph are ordered by them
+        return mgail.train("ToyLinear-v0", pairs, tiny, 0)  # graph are ordered by them
 
     def rows(training, count=None):
-        iterator = training.train() if algorithm == "bc" else training
-        return [(row[0], row[-1]) for row in islice(iterator, count)]
+        return [(row[0], row[-1]) for row in islice(training, count)]
 
     whole, stopped, resumed = make(), make(), make()
     expected = rows(whole)
@@ -155,9 +141,8 @@ def test_training_goes_on_bit_by_bit(tmp_path, algorithm):
     resumed.restore(checkpoint.load(tmp_path))
     assert str(before + rows(resumed)) == str(expected)  # as text: NaN equals itself
     assert same(resumed.state(), whole.state())
-    if algorithm == "mgail":  # what is scored too
-        scored = [t.learner.final_actor().weights for t in (resumed, whole)]
-        assert all(np.array_equal(a, b) for a, b in zip(*scored, strict=True))
+    scored = [t.learner.final_actor().weights for t in (resumed, whole)]  # what is scored too
+    assert all(np.array_equal(a, b) for a, b in zip(*scored, strict=True))
 
 
 # -- scripts ---------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ class GAIL(Resumable):
         self.discriminator = Discriminator(spec, config.discriminator_hidden, "tanh", seed + 200)
         self._optimiser = keras.optimizers.Adam(config.discriminator_learning_rate)
         self._optimiser.build(self.discriminator.trainable_variables)
+        self._descend = tf.function(self._minibatches, jit_compile=config.jit_compile)
         self._rng = np.random.default_rng([seed, 2])
 
     def actor(self) -> NumpyPolicy:
@@ -66,8 +67,7 @@ class GAIL(Resumable):
         """Return the surrogate rewards [N] of standardised pairs."""
         return -np.asarray(policy_cost(self.discriminator(*pairs), self.config.cost), np.float64)
 
-    @tf.function(jit_compile=True)
-    def _descend(self, agent, expert, mix):
+    def _minibatches(self, agent, expert, mix):
         """Take a step on each of K minibatches [K, B, ...]; return the last one's metrics."""
         config, variables = self.config, self.discriminator.trainable_variables
         metrics = {"discriminator_loss": 0.0, "discriminator_accuracy": 0.0}

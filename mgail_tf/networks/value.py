@@ -25,14 +25,14 @@ class Value(keras.Model):
 class ValueFit:
     """Least-squares fit of a Value to targets, by Adam over shuffled minibatches."""
 
-    def __init__(self, value: Value, learning_rate: float):
+    def __init__(self, value: Value, learning_rate: float, jit_compile: bool = True):
         """Make the optimiser and its slots."""
         self._value = value
+        self._pass = tf.function(self._minibatches, jit_compile=jit_compile)
         self.optimiser = keras.optimizers.Adam(learning_rate)
         self.optimiser.build(value.trainable_variables)
 
-    @tf.function(jit_compile=True)
-    def _pass(self, states, targets, minibatches):
+    def _minibatches(self, states, targets, minibatches):
         loss = 0.0
         for rows in minibatches:  # [rows of one minibatch]
             with tf.GradientTape() as tape:
