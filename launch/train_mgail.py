@@ -15,6 +15,8 @@ SMOKE = [
     "updates_per_step=0.1",
     "horizon=3",
     "unroll=True",
+    "burn_in=1",
+    "model_length=2",
     "jit_compile=False",
 ]
 

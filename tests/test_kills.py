@@ -35,6 +35,8 @@ SETTINGS = {
         "prefill_steps=60",
         "block=5",
         "horizon=3",
+        "burn_in=1",
+        "model_length=2",
         "jit_compile=False",
     ],
 }

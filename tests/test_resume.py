@@ -178,7 +178,7 @@ def test_interrupted_script_is_resumed_to_the_same_end(tmp_path, capsys):
     experts.collect(experts.load("cartpole", spec), "cartpole", 1, 0, True, npz)
     flags = ["--task=cartpole", "--episodes=2", "--checkpoint_every=0", f"--demos={npz}"]
     flags += ["--set=env_steps=180", "--set=prefill_steps=60", "--set=updates_per_step=1.0"]
-    flags += ["--set=block=5", "--set=horizon=3", "--set=jit_compile=False"]
+    flags += ["--set=block=5", "--set=horizon=3", "--set=model_length=2", "--set=jit_compile=False"]
 
     def run(out, *more):
         return train_mgail.main(["train_mgail", *flags, f"--out={tmp_path / out}", *more])
