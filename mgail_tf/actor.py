@@ -75,6 +75,7 @@ class NumpyPolicy(NamedTuple):
             output=self.output,
             discrete=self.discrete,
             env_id=spec.env_id,
+            state_size=spec.state_size,
         )
 
 
@@ -88,6 +89,8 @@ def load(path: Path, spec: Spec) -> NumpyPolicy:
         with np.load(path, allow_pickle=False) as data:
             names = sorted(n for n in data.files if n.startswith("layer"))
             env_id = str(data["env_id"])
+            # not in older files, whose policies see every component
+            size = int(data["state_size"] if "state_size" in data else data["state_mean"].size)
             policy = NumpyPolicy(
                 tuple(data[n] for n in names),
                 data["log_std"],
@@ -100,21 +103,24 @@ def load(path: Path, spec: Spec) -> NumpyPolicy:
         raise BadInput(f"{path}: no such policy file") from error
     except UNREADABLE as error:
         raise BadInput(f"{path}: not a policy file ({' '.join(str(error).split())})") from error
-    for field, found, expected in _fit(policy, spec, env_id):
+    for field, found, expected in _fit(policy, spec, env_id, size):
         if found != expected:
             raise BadInput(f"{path}: {field}: found {found}, expected {expected}")
     return policy
 
 
-def _fit(policy: NumpyPolicy, spec: Spec, env_id: str) -> Iterator[tuple[str, object, object]]:
+def _fit(
+    policy: NumpyPolicy, spec: Spec, env_id: str, state_size: int
+) -> Iterator[tuple[str, object, object]]:
     """Yield (field, found, expected) of everything that must fit."""
     yield "env_id", env_id, spec.env_id
     yield "discrete", policy.discrete, spec.discrete
     yield "activation is known", policy.activation in _ACTIVATIONS, True
     yield "output is known", policy.output in _ACTIVATIONS, True
     yield "number of layer arrays is even", len(policy.weights) % 2 == 0 < len(policy.weights), True
-    size = spec.state_size
-    yield "state_mean: size", policy.normaliser.mean.shape, (size,)
+    yield "state_mean: size", (state_size,), (spec.state_size,)
+    size = policy.normaliser.mean.size  # it may see the first components only
+    yield "state_mean: size is at most that", 0 < size <= state_size, True
     yield "state_std: size", policy.normaliser.std.shape, (size,)
     for i in range(0, len(policy.weights), 2):
         kernel, bias = policy.weights[i : i + 2]

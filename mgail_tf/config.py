@@ -79,6 +79,7 @@ class MGAIL:
     block: int = 50  # iterations per compiled call
     normaliser_floor: float = 1e-2
     state_clip: float = 5.0  # found
+    state_components: int = 0  # only the first so many are seen; 0: all
     # policy
     policy_hidden: tuple[int, ...] = (128, 64)
     policy_learning_rate: float = 3e-4

@@ -29,7 +29,7 @@ class _Exported(tf.Module):
         def standardised(states):
             # clipped, an infinite state would get an action like any other
             states = tf.debugging.check_numerics(states, "states: expected finite numbers")
-            scaled = (tf.cast(states, tf.float64) - mean) / std
+            scaled = (tf.cast(states[:, : len(normaliser.mean)], tf.float64) - mean) / std
             return tf.cast(tf.clip_by_value(scaled, -clip, clip), tf.float32)
 
         rows = tf.TensorSpec([None, spec.state_size], tf.float32, "states")

@@ -8,15 +8,18 @@ from mgail_tf.checkpoint import Resumable
 
 
 class Normaliser(NamedTuple):
-    """Map states to standard deviations from the mean, clipped to +-clip of them."""
+    """Map states to standard deviations from the mean, clipped to +-clip of them.
 
-    mean: np.ndarray  # [S]
-    std: np.ndarray  # [S]
+    Only the first s components of a state, as many as there are means, are seen.
+    """
+
+    mean: np.ndarray  # [s], s <= S
+    std: np.ndarray  # [s]
     clip: float
 
     def __call__(self, states: np.ndarray) -> np.ndarray:
-        """Return standardised, clipped states [..., S] as float32."""
-        scaled = (states - self.mean) / self.std
+        """Return standardised, clipped states [..., s] of states [..., S] as float32."""
+        scaled = (states[..., : len(self.mean)] - self.mean) / self.std
         return np.minimum(np.maximum(scaled, -self.clip), self.clip).astype(np.float32)
 
 

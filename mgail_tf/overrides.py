@@ -32,6 +32,7 @@ _MAY_BE_0 = (
     "lam",
     "model_recorded",
     "start_recent",
+    "state_components",
     "state_gradient",
     "weight_decay",
 )

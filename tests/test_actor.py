@@ -93,6 +93,24 @@ def actor(policy, kind):
     return to_numpy(policy, _normaliser(kind))
 
 
+def test_policy_sees_the_first_components_only(kind, tmp_path):
+    spec, rng = SPECS[kind], np.random.default_rng(5)
+    seen = spec._replace(state_size=2)
+    trained = from_numpy(to_numpy(_policy(kind), _normaliser(kind)), spec)
+    kernel, *rest = to_numpy(trained, _normaliser(kind)).weights
+    normaliser = Normaliser(np.array([0.5, -1.0]), np.array([0.3, 2.0]), 4.0)
+    actor = to_numpy(trained, normaliser)._replace(weights=(kernel[:2], *rest))
+    states = rng.normal(size=(50, spec.state_size)).astype(np.float32)
+    expected = from_numpy(actor, seen)(normaliser(states)).numpy()
+    np.testing.assert_allclose(actor.head(states), expected, atol=1e-6)
+    export.save(tmp_path / "model", actor, spec, {})
+    saved = tf.saved_model.load(str(tmp_path / "model"))
+    np.testing.assert_allclose(_act(saved, states), _applied(expected, spec), atol=1e-6)
+    actor.save(tmp_path / "policy.npz", spec)
+    again = actors.load(tmp_path / "policy.npz", spec)
+    np.testing.assert_array_equal(again.head(states), actor.head(states))
+
+
 # -- NumPy and Keras -------------------------------------------------------------------------
 
 

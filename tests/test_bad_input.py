@@ -249,6 +249,11 @@ CASES: dict[str, tuple[Any, list[str], str]] = {  # name -> (script, flags, what
     "code for a value": (train_mgail, [CARTPOLE, DEMOS, "--set=horizon=__import__('os')"], "int"),
     "an unknown choice": (train_mgail, [CARTPOLE, DEMOS, "--set=model=lstm"], "one of"),
     "a setting of another algorithm": (train_bc, [CARTPOLE, DEMOS, "--set=horizon=3"], "unknown"),
+    "more components than a state has": (
+        train_mgail,
+        [CARTPOLE, DEMOS, "--set=state_components=5"],
+        "expected at most 4 of CartPole-v1",
+    ),
     "no hidden units": (train_bc, [CARTPOLE, DEMOS, "--set=hidden=(0,)"], "positive whole"),
     "too many trajectories": (train_bc, [CARTPOLE, DEMOS, "--num_trajectories=9"], "1 to 3"),
     "no trajectory": (train_bc, [CARTPOLE, DEMOS, "--num_trajectories=0"], "num_trajectories"),

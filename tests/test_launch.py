@@ -109,6 +109,8 @@ def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_dem
         "rollout=replay",
         "--set",
         "horizon_value=False",
+        "--set",
+        "state_components=3",
     ]
     assert run(train_mgail, *shared, f"--out={tmp_path / 'mgail'}", *model) == 0
     assert run(train_gail, *shared, f"--out={tmp_path / 'gail'}") == 0

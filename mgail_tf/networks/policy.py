@@ -182,7 +182,8 @@ def to_numpy(policy: Policy, normaliser: Normaliser) -> NumpyPolicy:
 def from_numpy(actor: NumpyPolicy, spec: Spec) -> Policy:
     """Return a Keras policy with an actor's weights (its normaliser is not part of it)."""
     hidden = [w.shape[1] for w in actor.weights[:-2:2]]
-    policy = for_spec(spec, hidden, actor.activation, 0, output=actor.output)
+    seen = spec._replace(state_size=len(actor.weights[0]))
+    policy = for_spec(seen, hidden, actor.activation, 0, output=actor.output)
     trunk = policy.logits if policy.discrete else policy.mean
     trunk.set_weights(list(actor.weights))
     if not policy.discrete:
