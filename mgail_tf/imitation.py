@@ -19,7 +19,7 @@ from mgail_tf.agents import bc, gail, mgail
 from mgail_tf.config import TASKS
 from mgail_tf.evaluation import EVALUATION_SEED, Score, evaluate, normalised
 from mgail_tf.tensorboard import Summaries
-from mgail_tf.types import Pairs, Spec
+from mgail_tf.types import BadInput, Pairs, Spec
 
 
 class Imitation(NamedTuple):
@@ -59,6 +59,10 @@ def prepare(job: Imitation) -> Given:
         BadInput: they or the environment will not do.
     """
     spec = envs.make(job.task, job.seed).spec
+    size = getattr(job.config, "state_components", 0)
+    if size > spec.state_size:
+        expected = f"at most {spec.state_size} of {spec.env_id}"
+        raise BadInput(f"--set state_components={size}: found {size}, expected {expected}")
     task = TASKS.get(job.task)
     path = job.demos_path
     if path is None:

@@ -30,7 +30,7 @@ from mgail_tf.objectives import (
     value_loss,
 )
 from mgail_tf.replay import ReplayBuffer
-from mgail_tf.types import BadInput, Pairs, Sequences, Spec, Trajectory
+from mgail_tf.types import Pairs, Sequences, Spec, Trajectory
 
 _METRICS = """
     model_error end_loss model_gradient model_weights
@@ -50,9 +50,6 @@ class MGAIL(Resumable):
         self.config, self.spec = config, spec
         self.end_cost = EndCost(ends, config.cost, config.gamma, config.dead_cost)
         size = config.state_components or spec.state_size
-        if size > spec.state_size:
-            expected = f"at most {spec.state_size} of {spec.env_id}"
-            raise BadInput(f"--set state_components={size}: found {size}, expected {expected}")
         spec = spec._replace(state_size=size)  # all that the networks see
         seen = expert.states[:, :size]
         self.normaliser: Normaliser = fit(seen, config.normaliser_floor, config.state_clip)
