@@ -152,12 +152,14 @@ def plot_tasks(folder: Path, picture: Path) -> list[str]:
     for axes in grid.flat[len(tasks) :]:
         axes.axis("off")
     handles: dict[str, Any] = {}
+    top = 1.2
     for task, axes in zip(tasks, grid.flat, strict=False):
         low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
         scores = curves[curves["task"] == task].copy()
         scores["score"] = (scores["evaluation"] - low) / (high - low)
+        top = max(top, scores["score"].max() + 0.1)  # the axes share it
         _draw_task(axes, scores, runs[runs["task"] == task])
-        axes.set(xscale="log", title=TASKS[task].env_id, ylim=(-0.15, 1.2))
+        axes.set(xscale="log", title=TASKS[task].env_id, ylim=(-0.15, top))
         axes.set_xlabel("environment steps")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
