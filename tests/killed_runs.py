@@ -1,16 +1,15 @@
 """Run a script again and again in forks of one process, each killed at a chosen moment.
 
-A line on standard input is a run, a JSON list [script, out, flags, event, seconds]. Its fork is
-sent SIGKILL at the `event`-th file operation on `out` (writing a member of a checkpoint, flushing,
-renaming, removing, ...), or after `seconds`, or is left to end. A line [code, events, seconds]
-answers: the exit code (-9 where it was killed), how many operations there were, how long it took.
-Forks save the start of TensorFlow, which no fork may have used before.
+A line on standard input is a run, a JSON list [script, out, flags, sign, event, seconds]. Its
+fork is sent the signal `sign` at the `event`-th file operation on `out` (writing a member of a
+checkpoint, flushing, renaming, removing, ...), or after `seconds`, or is left to end. A line
+[code, events, seconds] answers: the exit code (-9 where it was killed), how many operations there
+were, how long it took. Forks save the start of TensorFlow, which no fork may have used before.
 """
 
 import importlib
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -19,15 +18,15 @@ import zipfile
 EVENTS = ("open", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate")
 
 
-def count_events(out: str, fatal: int | None, tell: int) -> None:
-    """Count this process's file operations on `out` to descriptor `tell`; die at the fatal one."""
+def count_events(out: str, sign: int, fatal: int | None, tell: int) -> None:
+    """Count this process's file operations on `out` to descriptor `tell`; be stopped at one."""
     count = 0
 
     def happened() -> None:
         nonlocal count
         count += 1
         if count == fatal:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), sign)
         os.write(tell, b".")
 
     def hook(event: str, args: tuple) -> None:
@@ -47,7 +46,7 @@ def count_events(out: str, fatal: int | None, tell: int) -> None:
     zipfile.ZipFile.open = counted(zipfile.ZipFile.open)  # between the members of a checkpoint
 
 
-def run(script, out: str, flags: list[str], fatal: int | None, seconds: float | None) -> list:
+def run(script, out: str, flags: list[str], sign: int, fatal: int | None, seconds) -> list:
     """Run the script in a fork; return [exit code, file operations, seconds]."""
     read, write = os.pipe()
     begun = time.monotonic()
@@ -57,10 +56,10 @@ def run(script, out: str, flags: list[str], fatal: int | None, seconds: float | 
         log = os.open(out + ".log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        count_events(out, fatal, write)
+        count_events(out, sign, fatal, write)
         os._exit(script.main([script.__name__, *flags]))
     os.close(write)
-    timer = threading.Timer(seconds or 1e6, os.kill, (pid, signal.SIGKILL))
+    timer = threading.Timer(seconds or 1e6, os.kill, (pid, sign))
     timer.daemon = True
     timer.start()
     with os.fdopen(read, "rb") as file:

@@ -1,13 +1,15 @@
-"""A run that is killed at random moments and resumed ends bit for bit as one that never was.
+"""A run that is stopped at random moments and resumed ends bit for bit as one that never was.
 
 So it is also the same at the same seed; at another it is another.
 
-`make test` kills every algorithm twice, `make soak` twenty times (KILLS says how often).
+`make test` kills every algorithm twice and presses Ctrl-C once; `make soak` does so ten times as
+often (KILLS says how many kills).
 """
 
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +54,7 @@ def cartpole_demos(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def run():
-    """Return a function (script, out, flags, event, seconds) -> (code, operations, seconds)."""
+    """Return a function (script, out, flags, sign, event, seconds) -> (code, events, seconds)."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.killed_runs"],
         cwd=ROOT,
@@ -62,8 +64,8 @@ def run():
         text=True,
     )
 
-    def run_once(script, out, flags, event=None, seconds=None):
-        process.stdin.write(json.dumps([script, str(out), flags, event, seconds]) + "\n")
+    def run_once(script, out, flags, sign=0, event=None, seconds=None):
+        process.stdin.write(json.dumps([script, str(out), flags, sign, event, seconds]) + "\n")
         process.stdin.flush()
         return json.loads(process.stdout.readline())
 
@@ -87,38 +89,62 @@ def _left(out: Path) -> dict:
 
 
 @pytest.mark.parametrize("script", SETTINGS)
-def test_killed_run_ends_as_one_that_was_not(tmp_path, cartpole_demos, run, script):
+def test_stopped_run_ends_as_one_that_was_not(tmp_path, cartpole_demos, run, script):
     rng = np.random.default_rng([SEED, list(SETTINGS).index(script)])
     out = tmp_path / "run"
-    flags = ["--task=cartpole", "--episodes=2", "--checkpoint_every=0", "--resume", f"--out={out}"]
+    flags = ["--task=cartpole", "--episodes=2", "--checkpoint_every=0", f"--out={out}"]
     flags += [f"--set={text}" for text in SETTINGS[script]]
     flags += [f"--results={out}/results.csv"]
     flags += [] if script == "train_expert" else [f"--demos={cartpole_demos}"]
+    resumed = [*flags, "--resume"]
+
+    def said() -> str:
+        return Path(f"{out}.log").read_text()[-2000:]
 
     def ended(code) -> bool:
-        said = Path(f"{out}.log").read_text()[-2000:]
-        finished = code == 2 and said.endswith("run: the run is finished; choose another --out\n")
-        assert finished or code in (0, -9), said  # killed in its very last steps, it says so
+        finished = code == 2 and said().endswith("run: the run is finished; choose another --out\n")
+        assert finished or code in (0, -9, 130), said()  # killed in its very last steps, it says so
         return code == 0 or finished
 
     code, events, seconds = run(script, out, flags)
     assert ended(code)
-    expected, kills = _left(out), 0
+    expected = _left(out)
     out.rename(tmp_path / "whole")
     assert ended(run(script, out, [*flags, "--seed=1"])[0])
     other = _left(out)  # another seed is another run
     assert other["progress"] != expected["progress"] and other["weights"] != expected["weights"]
     out.rename(tmp_path / "other")
-    while kills < KILLS or out.exists():
-        at: tuple[int | None, float | None] = (None, None)
-        if kills < KILLS:  # by turns at a file operation and at any time
-            at = (
-                (int(rng.integers(1, events)), None)
-                if kills % 2
-                else (None, rng.uniform(0, seconds))
-            )
-        if ended(run(script, out, flags, *at)[0]):
+    stops = [("kill at a time", "kill at a file", "Ctrl-C")[i % 3] for i in range(KILLS * 3 // 2)]
+    while stops or out.exists():
+        at: tuple = ()
+        if stops:
+            sign = signal.SIGINT if stops[0] == "Ctrl-C" else signal.SIGKILL
+            at = (sign, None, rng.uniform(0.2, 1) * seconds)
+            at = (sign, int(rng.integers(1, events)), None) if "file" in stops[0] else at
+        code = run(script, out, resumed, *at)[0]
+        if ended(code):
             assert _left(out) == expected
-            out.rename(tmp_path / f"after-{kills}-kills")
-        else:
-            kills += 1
+            out.rename(tmp_path / f"after-{len(stops)}-more")
+            continue
+        assert code == (130 if stops.pop(0) == "Ctrl-C" else -9)
+        assert "Traceback" not in said()
+
+
+def test_stopped_run_belongs_to_one_config(tmp_path, cartpole_demos, run):
+    out = tmp_path / "run"
+    flags = ["--task=cartpole", "--episodes=2", "--checkpoint_every=0", f"--out={out}"]
+    flags += [f"--demos={cartpole_demos}", "--set=max_epochs=40"]
+    code, events, _ = run("train_bc", out, flags)
+    assert code == 0
+    out.rename(tmp_path / "whole")
+    assert run("train_bc", out, flags, signal.SIGKILL, events // 2)[0] == -9
+    for more, reason in (
+        ([], "exists and is not empty"),
+        (["--resume", "--seed=1"], "config.json is another run's"),
+        (["--resume", "--set=batch=64"], "config.json is another run's"),
+    ):
+        assert run("train_bc", out, [*flags, *more])[0] == 2
+        assert reason in Path(f"{out}.log").read_text().splitlines()[-1]
+    assert run("train_bc", out, [*flags, "--resume"])[0] == 0
+    assert run("train_bc", out, [*flags, "--resume"])[0] == 2
+    assert "finished" in Path(f"{out}.log").read_text().splitlines()[-1]

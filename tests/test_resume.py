@@ -1,12 +1,7 @@
 """A run that is stopped goes on as if it never had been, and no checkpoint is ever half written."""
 
-import csv
 import dataclasses
 import os
-import signal
-import subprocess
-import sys
-import time
 from itertools import islice
 from pathlib import Path
 
@@ -14,8 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from launch import train_mgail
-from mgail_tf import actor, checkpoint, envs, experts
+from mgail_tf import checkpoint, envs
 from mgail_tf.agents import mgail
 from mgail_tf.demos import Demonstrations
 from mgail_tf.rollout import Collector
@@ -143,58 +137,3 @@ def test_mgail_goes_on_bit_by_bit(tmp_path):
     assert same(resumed.state(), whole.state())
     scored = [t.learner.final_actor().weights for t in (resumed, whole)]  # what is scored too
     assert all(np.array_equal(a, b) for a, b in zip(*scored, strict=True))
-
-
-# -- scripts ---------------------------------------------------------------------------------
-
-
-def _progress(out: Path) -> list[dict[str, str]]:
-    with (out / "progress.csv").open(newline="") as file:
-        return [{**row, "wall_seconds": ""} for row in csv.DictReader(file)]
-
-
-def _interrupted(flags: list[str], out: Path) -> str:
-    """Run train_mgail, press Ctrl-C once it has saved something; return what it said."""
-    process = subprocess.Popen(
-        [sys.executable, "launch/train_mgail.py", *flags],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    for _ in range(1200):
-        if list((out / "checkpoints").glob("checkpoint-*")) or process.poll() is not None:
-            break
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    return said
-
-
-def test_interrupted_script_is_resumed_to_the_same_end(tmp_path, capsys):
-    """Killed ones are in test_kills.py."""
-    spec, npz = envs.make("cartpole", 0).spec, tmp_path / "demos.npz"
-    experts.collect(experts.load("cartpole", spec), "cartpole", 1, 0, True, npz)
-    flags = ["--task=cartpole", "--episodes=2", "--checkpoint_every=0", f"--demos={npz}"]
-    flags += ["--set=env_steps=180", "--set=prefill_steps=60", "--set=updates_per_step=1.0"]
-    flags += ["--set=block=5", "--set=horizon=3", "--set=model_length=2", "--set=jit_compile=False"]
-
-    def run(out, *more):
-        return train_mgail.main(["train_mgail", *flags, f"--out={tmp_path / out}", *more])
-
-    assert run("whole") == 0
-    out = tmp_path / "stopped"
-    said = _interrupted([*flags, f"--out={out}"], out)
-    assert "--resume goes on from there" in said and "Traceback" not in said
-    assert not (out / "final.json").exists()
-    assert run("stopped") == 2  # only with --resume
-    assert run("stopped", "--resume", "--seed=1") == 2  # another run's
-    capsys.readouterr()
-    assert run("stopped", "--resume") == 0
-    assert _progress(out) == _progress(tmp_path / "whole")
-    assert actor.sha256(out / "policy.npz") == actor.sha256(tmp_path / "whole/policy.npz")
-    assert len((out / "results.csv").read_text().splitlines()) == 3
-    capsys.readouterr()
-    assert run("stopped", "--resume") == 2
-    assert "finished" in capsys.readouterr().err
