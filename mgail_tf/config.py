@@ -184,69 +184,45 @@ _CARTPOLE_EXPERT = {
 _CLASSIC_GAIL = {"env_steps": 500_000}
 # these tasks end by success, so a step must not pay: see agents/gail.py. Ho & Ermon 2016 too
 _GOAL_GAIL = {**_CLASSIC_GAIL, "cost": "neg_log_expert"}
+
+
+def _mujoco(env_id: str, **settings: dict[str, Any]) -> Task:
+    return Task(env_id, 0, 4, 20, 25, settings)
+
+
+_WALKER2D = {"env_steps": 250_000, "updates_per_step": 0.2, "prefill_steps": 2000}
+# Positions and velocities. On Ant the other 78 components are contact forces, white from step to
+# step, which no model foresees and whose error drowns the rest's; on Humanoid there are such too,
+# and what is computed from positions and velocities.
+_ANT = {"state_components": 27}
+_HUMANOID = {
+    "state_components": 45,
+    "env_steps": 200_000,
+    "updates_per_step": 0.2,
+    "prefill_steps": 5000,
+}
 TASKS: dict[str, Task] = {
     "cartpole": Task(
-        "CartPole-v1",
-        200,
-        1,
-        10,
-        10,
+        *("CartPole-v1", 200, 1, 10, 10),
         {"trpo": _CARTPOLE_EXPERT, "gail": _CLASSIC_GAIL, "mgail": _CARTPOLE},
     ),
     "mountaincar": Task(
-        "MountainCar-v0", 200, 1, 5, 10, {"trpo": _MOUNTAINCAR_EXPERT, "gail": _GOAL_GAIL}
+        *("MountainCar-v0", 200, 1, 5, 10),
+        {"trpo": _MOUNTAINCAR_EXPERT, "gail": _GOAL_GAIL},
     ),
     "acrobot": Task(
-        "Acrobot-v1", 500, 1, 5, 10, {"trpo": {"env_steps": 300_000}, "gail": _GOAL_GAIL}
+        *("Acrobot-v1", 500, 1, 5, 10), {"trpo": {"env_steps": 300_000}, "gail": _GOAL_GAIL}
     ),
-    "hopper": Task(
-        "Hopper-v5",
-        0,
-        4,
-        20,
-        25,
-    ),
-    "walker2d": Task(
-        "Walker2d-v5",
-        0,
-        4,
-        20,
-        25,
-        {
-            "trpo": {"env_steps": 6_000_000},
-            "mgail": {"env_steps": 250_000, "updates_per_step": 0.2, "prefill_steps": 2000},
-        },
-    ),
-    "halfcheetah": Task("HalfCheetah-v5", 0, 4, 20, 25),
-    "ant": Task(
-        "Ant-v5",
-        0,
-        4,
-        20,
-        25,
-        {
-            "trpo": {**_LARGE_EXPERT, "env_steps": 10_000_000},
-            # positions and velocities; the other 78 are contact forces, white from step to step,
-            # which no model foresees and whose error drowns that of the rest
-            "mgail": {"state_components": 27},
-        },
-    ),
+    "hopper": _mujoco("Hopper-v5"),
+    "walker2d": _mujoco("Walker2d-v5", trpo={"env_steps": 6_000_000}, mgail=_WALKER2D),
+    "halfcheetah": _mujoco("HalfCheetah-v5"),
+    "ant": _mujoco("Ant-v5", trpo={**_LARGE_EXPERT, "env_steps": 10_000_000}, mgail=_ANT),
     "humanoid": Task(
-        "Humanoid-v5",
-        0,
-        80,
-        20,
-        240,
+        *("Humanoid-v5", 0, 80, 20, 240),
         {
             "trpo": {**_LARGE_EXPERT, "env_steps": 20_000_000},
             "gail": {"env_steps": 6_000_000},  # 75 million in Ho & Ermon 2016
-            # as Ant's; what follows the positions and velocities here is computed from them
-            "mgail": {
-                "state_components": 45,
-                "env_steps": 200_000,
-                "updates_per_step": 0.2,
-                "prefill_steps": 5000,
-            },
+            "mgail": _HUMANOID,
         },
     ),
 }
