@@ -15,6 +15,8 @@ from tests import toys
 
 tf.config.threading.set_intra_op_parallelism_threads(1)  # as the scripts do
 tf.config.threading.set_inter_op_parallelism_threads(1)
+# graphs here run a few times only: what Grappler makes of them costs more than it saves
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 toys.register()
 
 

@@ -74,6 +74,9 @@ def serve() -> None:
     from launch import cli
 
     cli.load_tensorflow(1)
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     importlib.import_module("mgail_tf.imitation")
     importlib.import_module("mgail_tf.expert_training")
     for line in sys.stdin:

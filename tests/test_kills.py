@@ -36,7 +36,8 @@ SETTINGS = {
         "env_steps=180",
         "prefill_steps=60",
         "block=5",
-        "horizon=3",
+        "horizon=2",
+        "unroll=True",
         "burn_in=1",
         "model_length=2",
         "jit_compile=False",
@@ -115,6 +116,7 @@ def test_stopped_run_ends_as_one_that_was_not(tmp_path, cartpole_demos, run, scr
     assert other["progress"] != expected["progress"] and other["weights"] != expected["weights"]
     out.rename(tmp_path / "other")
     stops = [("kill at a time", "kill at a file", "Ctrl-C")[i % 3] for i in range(KILLS * 3 // 2)]
+    ends = 0
     while stops or out.exists():
         at: tuple = ()
         if stops:
@@ -124,7 +126,8 @@ def test_stopped_run_ends_as_one_that_was_not(tmp_path, cartpole_demos, run, scr
         code = run(script, out, resumed, *at)[0]
         if ended(code):
             assert _left(out) == expected
-            out.rename(tmp_path / f"after-{len(stops)}-more")
+            ends += 1
+            out.rename(tmp_path / f"end-{ends}")
             continue
         assert code == (130 if stops.pop(0) == "Ctrl-C" else -9)
         assert "Traceback" not in said()

@@ -62,11 +62,7 @@ class AtOnce(gymnasium.Env):
 
 
 class Endless(Linear):
-    """Never ends, and sets no time limit."""
-
-
-class Fixed(Linear):
-    """Its second action component has but one value."""
+    """Never ends, and sets no time limit; its second action component has but one value."""
 
     action_space = Box(np.array([-2.0, 0.5], np.float32), np.array([2.0, 0.5], np.float32))
 
@@ -119,7 +115,6 @@ def register() -> None:
         ("ToyBlind-v0", Blind, 50),
         ("ToyAtOnce-v0", AtOnce, 50),
         ("ToyEndless-v0", Endless, None),
-        ("ToyFixed-v0", Fixed, 50),
         ("ToyRaises-v0", Raises, 50),
         ("ToyNoReset-v0", NoReset, 50),
         ("ToyUnmade-v0", Unmade, 50),
