@@ -45,7 +45,11 @@ def test_each_audit_changes_what_it_says_and_no_more(tmp_path, algorithm):
 
 def test_discriminator_of_an_untrained_audit_stays_as_it_was(rng):
     settings = config.GAIL(
-        env_steps=300, batch_steps=(100,), hidden=(4,), discriminator_learning_rate=0.0
+        env_steps=300,
+        batch_steps=(100,),
+        hidden=(4,),
+        discriminator_learning_rate=0.0,
+        jit_compile=False,
     )
     pairs = Pairs(rng.normal(size=(20, 2)).astype(np.float32), np.ones((20, 1), np.float32))
     training = gail.train("ToyLinear-v0", pairs, settings, 0)

@@ -23,8 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 KILLS = int(os.environ.get("KILLS", "2"))
 SEED = int(os.environ.get("KILL_SEED", "0"))  # of the moments
 SETTINGS = {
-    "train_bc": ["max_epochs=40"],
-    "train_expert": ["env_steps=4000", "batch_steps=200", "value_epochs=1", "jit_compile=False"],
+    "train_bc": ["max_epochs=20"],
+    "train_expert": ["env_steps=2400", "batch_steps=200", "value_epochs=1", "jit_compile=False"],
     "train_gail": [
         "env_steps=2000",
         "batch_steps=200",
@@ -33,7 +33,7 @@ SETTINGS = {
         "jit_compile=False",
     ],
     "train_mgail": [
-        "env_steps=180",
+        "env_steps=140",
         "prefill_steps=60",
         "block=5",
         "horizon=2",
