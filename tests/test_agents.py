@@ -5,12 +5,14 @@ from collections import deque
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mgail_tf import config, envs
 from mgail_tf.agents import bc, gail, mgail, trpo
 from mgail_tf.demos import Demonstrations
+from mgail_tf.objectives import value_loss
 from mgail_tf.rollout import Collector
-from mgail_tf.types import BadInput
+from mgail_tf.types import BadInput, Sequences
 from tests import toys
 
 TINY = config.MGAIL(
@@ -79,6 +81,27 @@ def test_mgail_imitates_the_linear_expert(pairs, changes):
     assert before > 0.6
     assert action_error(learner.actor()) < 0.45  # cloning reaches 0.1, the mean action is 0.9
     assert metrics["model_error"] < 0.5  # the noise alone is about 0.25
+
+
+def test_value_learns_the_costs_of_recorded_steps(pairs):
+    settings = dataclasses.replace(TINY, gamma=0.9, lam=0.5)
+    learner = mgail.MGAIL(envs.make("ToyLinear-v0", 0).spec, settings, pairs, 0)
+    for network, bias in ((learner.discriminator, np.log(3.0)), (learner._target, 2.0)):
+        weights = [np.zeros_like(w) for w in network.get_weights()]
+        weights[-1][:] = bias  # D = 3/4 everywhere, so a step costs log 4; the value is 2
+        network.set_weights(weights)
+    terminated = np.array([[0.0, 0.0], [0.0, 1.0]], np.float32)  # the second row ends the task
+    mask = np.array([[0.0, 1.0], [1.0, 1.0]], np.float32)
+    zeros = np.zeros((3, 2, 2), np.float32), np.zeros((2, 2, 1), np.float32)
+    states, to_go, kept = learner._judged(Sequences(*zeros, terminated, mask), dead_cost=7.0)
+    cost = 0.1 * np.log(4.0)
+    last = np.array([cost + 0.9 * 2.0, cost + 0.9 * 7.0])
+    first = cost + 0.9 * (0.5 * last + 0.5 * 2.0)
+    np.testing.assert_allclose(to_go, [first, last], rtol=1e-6)
+    assert states.shape == (2, 2, 2)
+    loss, metrics = value_loss(lambda _: tf.zeros([2, 2]), states, to_go, kept)
+    expected = (first[1] ** 2 + (last**2).sum()) / 3  # what is padding does not count
+    np.testing.assert_allclose([loss, metrics["value_loss"]], expected, rtol=1e-6)
 
 
 def test_cloning_imitates_the_linear_expert(pairs):
