@@ -67,7 +67,7 @@ def last(iterator):
     [
         {"horizon_value": False},
         {"gamma": 0.8, "value_data": "imagined", "model": "hadamard_gru"},
-        {"gamma": 0.8, "value_data": "recorded", "model": "hadamard_gru"},
+        {"gamma": 0.8, "value_data": "recorded"},
         {"horizon_value": False, "rollout": "replay", "start_recent": 100},
     ],
 )

@@ -75,7 +75,9 @@ def test_discrete_actions_are_refused():
         gradients.Estimators(mgail.train("cartpole", pairs, TINY, 0), 3, 8)
 
 
-def test_script_writes_a_row_for_every_estimator(tmp_path, capsys):
+def test_script_writes_a_row_for_every_estimator(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(gradients, "REFERENCE", 8)
+    monkeypatch.setattr(gradients, "REPEATS", 4)
     npz = tmp_path / "demos.npz"
     experts.collect(toys.LinearExpert(), "ToyLinear-v0", 2, 0, True, npz)
     flags = ["--task=ToyLinear-v0", "--smoke", f"--demos={npz}", f"--results={tmp_path}/g.csv"]

@@ -1,23 +1,14 @@
 """A run that is stopped goes on as if it never had been, and no checkpoint is ever half written."""
 
-import dataclasses
 import os
-from itertools import islice
-from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 
 from mgail_tf import checkpoint, envs
-from mgail_tf.agents import mgail
-from mgail_tf.demos import Demonstrations
 from mgail_tf.rollout import Collector
 from mgail_tf.types import BadInput
-from tests import toys
-from tests.test_agents import TINY
 
-ROOT = Path(__file__).resolve().parent.parent
 STATE = {
     "one": {"array": np.arange(6.0).reshape(2, 3), "list": [np.ones(2), np.zeros((0, 3))]},
     "empty": {},
@@ -111,29 +102,3 @@ def test_collector_goes_on_in_the_middle_of_an_episode(tmp_path, task, steps):
         for a, b in zip(expected, found, strict=True):
             np.testing.assert_array_equal(a, b)
     assert same(whole.state(), resumed.state())
-
-
-def test_mgail_goes_on_bit_by_bit(tmp_path):
-    """Of every algorithm, with whole scripts: test_kills.py."""
-    collector = Collector(envs.make("ToyLinear-v0", 0), np.random.default_rng(0))
-    episodes = tuple(collector.run_episode(toys.LinearExpert(), True) for _ in range(2))
-    pairs = Demonstrations("ToyLinear-v0", episodes, "").subsample(1, 0, collector.env.spec)
-    tiny = dataclasses.replace(TINY, env_steps=900, block=25)
-
-    def make():
-        keras.utils.clear_session()  # names start anew, as in a process of its own: sums in a
-        return mgail.train("ToyLinear-v0", pairs, tiny, 0)  # graph are ordered by them
-
-    def rows(training, count=None):
-        return [(row[0], row[-1]) for row in islice(training, count)]
-
-    whole, stopped, resumed = make(), make(), make()
-    expected = rows(whole)
-    assert len(expected) > 3
-    before = rows(stopped, 2)
-    checkpoint.save(tmp_path, 0, stopped.state())
-    resumed.restore(checkpoint.load(tmp_path))
-    assert str(before + rows(resumed)) == str(expected)  # as text: NaN equals itself
-    assert same(resumed.state(), whole.state())
-    scored = [t.learner.final_actor().weights for t in (resumed, whole)]  # what is scored too
-    assert all(np.array_equal(a, b) for a, b in zip(*scored, strict=True))
