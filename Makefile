@@ -23,10 +23,10 @@ setup: .venv/ready ## make .venv with everything in it (about a minute)
 imitate: .venv/ready ## the main job: MGAIL against BC and the expert; TASK=hopper SEED=0; goes on where it was stopped
 	$(BIN)/python launch/quickstart.py --task=$(TASK) --seed=$(SEED) --resume
 
-test: .venv/ready ## the tests (2 to 3 minutes after set-up)
+test: .venv/ready ## the tests (2 minutes after set-up)
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests
 
-soak: .venv/ready ## kill every algorithm at 20 random moments, resume, compare bit by bit (about 15 minutes)
+soak: .venv/ready ## kill every algorithm at 20 random moments, resume, compare bit by bit (about 5 minutes)
 	KILLS=20 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/test_kills.py
 
 check: .venv/ready ## linters, types and tests
