@@ -37,7 +37,7 @@ class Batches(Resumable):
         rows = rng.integers(len(expert.states), size=(count, size))
         length = config.burn_in + (config.horizon if config.rollout == "replay" else 1)
         shape = (count, config.horizon, config.policy_batch, self._spec.action_size)
-        return {
+        drawn = {
             "sequences": buffer.sample_sequences(
                 rng, count, config.model_batch, config.model_length
             ),
@@ -48,8 +48,10 @@ class Batches(Resumable):
                 rng, count, config.policy_batch, length, config.start_recent
             ),
             "noise": self._draw_noise(rng, shape),
-            "recorded": buffer.sample_sequences(
-                rng, count, config.policy_batch, config.horizon, config.value_recent
-            ),
             "dead_cost": np.full(count, dead_cost, np.float32),
         }
+        if config.horizon_value and config.value_data == "recorded":
+            drawn["recorded"] = buffer.sample_sequences(
+                rng, count, config.policy_batch, config.horizon, config.value_recent
+            )
+        return drawn

@@ -130,9 +130,7 @@ class MGAIL:
     discriminator_recent: int = 0  # agent pairs from the last so many steps; 0: the whole buffer
     gradient_penalty: float = 1.0  # found; 0 in the paper
     gradient_slope: float = 1.0  # slope of the logit up to which there is none
-    critic_activation: str = (
-        "silu"  # of model, discriminator and value: through them gradients flow
-    )
+    critic_activation: str = "silu"  # of model, discriminator, value: gradients flow through them
     jit_compile: bool = True
 
 

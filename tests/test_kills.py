@@ -37,6 +37,7 @@ SETTINGS = {
         "prefill_steps=60",
         "block=5",
         "horizon=2",
+        "value_data=recorded",
         "unroll=True",
         "burn_in=1",
         "model_length=2",

@@ -12,6 +12,7 @@ import pytest
 from launch import (
     audit_bias,
     collect_demos,
+    compare_gradients,
     diagnose,
     evaluate,
     export_policy,
@@ -28,6 +29,7 @@ from mgail_tf import config, demos, envs, experts, tables
 SCRIPTS = [
     audit_bias,
     collect_demos,
+    compare_gradients,
     diagnose,
     evaluate,
     export_policy,

@@ -189,7 +189,7 @@ class MGAIL(Resumable):
         return self._step("discriminator", loss)
 
     def update_policy(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Lines 9 to 14: the policy; then the value, on the states that were imagined."""
+        """Lines 9 to 14: the policy; then the value, on recorded or imagined states."""
         data = [batch[name] for name in ("starts", "noise", "expert", "dead_cost")]
         metrics = self._step("policy", functools.partial(self._policy_loss, *data))
         seen = metrics.pop("imagined")
