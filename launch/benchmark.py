@@ -6,11 +6,13 @@ The default sizes are the released code's: T = 10, batches of 70, a forward mode
 Leave the machine idle; stepping with 2 processes needs 2 cores.
 """
 
+import importlib
 import sys
 
 from absl import flags
 
 from launch import cli
+from mgail_tf.types import BadInput
 
 SIZES = [
     "horizon=10",
@@ -23,6 +25,9 @@ SIZES = [
 NAMES = ["updates", "acting", "stepping"]
 FLAGS = cli.define(task="hopper", set=None, smoke=False, threads=1)
 flags.DEFINE_multi_enum("section", NAMES, NAMES, "What to measure.", flag_values=FLAGS)
+flags.DEFINE_boolean(
+    "peers", False, "Time PyTorch and JAX too: pip install -e '.[peers]'.", flag_values=FLAGS
+)
 flags.DEFINE_integer("rounds", 10, "Turns of each variant.", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_boolean("released_sizes", True, "Those above; or the task's own.", flag_values=FLAGS)
 
@@ -33,17 +38,32 @@ def job() -> None:
     config = cli.config("mgail", FLAGS, ["block=4"])
     if get["released_sizes"]:
         config = cli.override(config, SIZES + (get["set"] or []))
+    if get["peers"]:
+        _import_peers()
     cli.load_tensorflow(get["threads"])
     from mgail_tf import benchmarks
+    from mgail_tf.peers import variants as peers
 
-    for section in get["section"]:
-        variants = benchmarks.SECTIONS[section](get["task"], config)
+    sections = dict(benchmarks.SECTIONS)
+    if get["peers"]:
+        sections["peers"] = peers.updates
+    for section in [*get["section"], *(["peers"] if get["peers"] else [])]:
+        variants = sections[section](get["task"], config)
         timings = benchmarks.measure(variants, 1 if get["smoke"] else get["rounds"])
         print(f"\n{section:42}{'each':>12}{'ratio':>9}{'first call':>13}")
         for name, seconds, first in timings:
             cost = f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
             ratio = seconds / timings[0].seconds
             print(f"{name:42}{cost:>12}{ratio:9.2f}{first:11.2f} s", flush=True)
+
+
+def _import_peers() -> None:
+    for name in ("torch", "torch._dynamo", "jax", "optax"):  # after TensorFlow, torch's crashes
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            install = "pip install -e '.[peers]'"
+            raise BadInput(f"--peers: found no module {name}, expected: {install}") from error
 
 
 def main(argv: list[str]) -> int:

@@ -56,7 +56,7 @@ def measure(variants: list[Variant], rounds: int) -> list[Timing]:
 # -- updates ---------------------------------------------------------------------------------
 
 
-class _Bench:
+class Bench:
     """A learner with a block of batches from 2,000 steps of its own."""
 
     def __init__(self, task: str, config: configs.MGAIL, **changes: Any):
@@ -75,6 +75,7 @@ class _Bench:
         self.size = config.block
 
     def fused(self) -> None:
+        """Run the block, and wait for it."""
         float(self.learner._block(self.block)[0][0])
 
     def inside(self) -> Callable[[], Any]:
@@ -106,8 +107,8 @@ class _Bench:
 
 def updates(task: str, config: configs.MGAIL) -> list[Variant]:
     """Return the ways to run an iteration, all of MGAIL's networks once; the default first."""
-    normal, plain = _Bench(task, config), _Bench(task, config, jit_compile=False)
-    other = _Bench(task, config, unroll=not config.unroll)
+    normal, plain = Bench(task, config), Bench(task, config, jit_compile=False)
+    other = Bench(task, config, unroll=not config.unroll)
     names = ("scanned", "unrolled")
     compiled = functools.partial(tf.function, jit_compile=True)
     count = min(20, config.block)
@@ -132,7 +133,7 @@ def updates(task: str, config: configs.MGAIL) -> list[Variant]:
 
 def acting(task: str, config: configs.MGAIL) -> list[Variant]:
     """Return the ways to choose one action, and a step of the environment beside them."""
-    bench, env = _Bench(task, config), envs.make(task, 0)
+    bench, env = Bench(task, config), envs.make(task, 0)
     policy, actor = bench.learner.policy, bench.learner.actor()
     state, rng, count = env.reset(), np.random.default_rng(0), 200
     function = tf.function(lambda s: policy(s))
@@ -161,7 +162,7 @@ def acting(task: str, config: configs.MGAIL) -> list[Variant]:
 
 def stepping(task: str, config: configs.MGAIL) -> list[Variant]:
     """Return the ways to take environment steps with a policy's actions."""
-    actor = _Bench(task, config).learner.actor()
+    actor = Bench(task, config).learner.actor()
     count, lanes = 2000, 8
     alone = Collector(envs.make(task, 0), np.random.default_rng(0))
     shares = {workers: Collectors(task, 0, 2, workers) for workers in (1, 2)}

@@ -1,12 +1,16 @@
 """The benchmark times what it says: every way of updating ends with the same weights."""
 
 import dataclasses
+import sys
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from launch import benchmark
 from mgail_tf import benchmarks, config
+from mgail_tf.peers import variants
+from mgail_tf.types import BadInput
 
 TINY = config.MGAIL(block=2, horizon=3, policy_hidden=(8,), value_hidden=(8,), model_units=8)
 
@@ -29,7 +33,7 @@ def test_measure_takes_turns_and_counts_units(monkeypatch):
 
 def test_fused_and_separate_updates_do_the_same():
     settings = dataclasses.replace(TINY, discriminator_hidden=(8,), jit_compile=False)
-    fused, apart = (benchmarks._Bench("hopper", settings) for _ in range(2))
+    fused, apart = (benchmarks.Bench("hopper", settings) for _ in range(2))
     fused.fused()
     apart.apart(2, tf.function)()
     for name in ("model", "discriminator", "policy", "value"):
@@ -45,6 +49,15 @@ def test_benchmark_prints_its_sections(capsys):
     for name in ("NumPy actor, sampled", "Keras call", "one environment", "2 processes"):
         assert name in printed
     assert printed.count(" 1.00 ") >= 2  # each section's first variant is its measure
+
+
+def test_peers_that_are_not_installed_or_cannot_be_compared_are_refused(capsys, monkeypatch):
+    for name in ("torch", "torch._dynamo", "jax", "optax"):
+        monkeypatch.setitem(sys.modules, name, None)  # an import of it fails
+    assert benchmark.main(["benchmark", "--smoke", "--peers"]) == 2
+    assert "--peers: found no module torch, expected: pip install" in capsys.readouterr().err
+    with pytest.raises(BadInput, match="--peers: found task cartpole"):
+        variants.updates("cartpole", TINY)
 
 
 def test_every_way_of_updating_is_timed(capsys):

@@ -1,0 +1,70 @@
+"""The variants that are timed, and the check that they do the same work."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mgail_tf import config as configs
+from mgail_tf.benchmarks import Bench, Variant
+from mgail_tf.peers.arithmetic import EPSILON, NETWORKS, weights_of
+from mgail_tf.peers.loops import jax_block, torch_block
+from mgail_tf.types import BadInput
+
+PEERS = {"PyTorch, eager": torch_block, "JAX, the block compiled": jax_block}
+_CLOSE = 0.05
+
+
+def disagreement(before: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -> float:
+    """Return how far a peer's weights are from ours, as a share of the way that ours have come.
+
+    Of the network where it is largest.
+    """
+
+    def flat(tree: Any) -> np.ndarray:
+        leaves = [x for part in sorted(tree) for x in tree[part]]
+        plain = [np.asarray(x.detach() if hasattr(x, "detach") else x) for x in leaves]
+        return np.concatenate([x.ravel() for x in plain])
+
+    shares = []
+    for name in NETWORKS:
+        start, end, other = (flat(weights[name]) for weights in (before, ours, theirs))
+        shares.append(float(np.linalg.norm(other - end) / np.linalg.norm(end - start)))
+    return max(shares)
+
+
+def updates(task: str, config: configs.MGAIL) -> list[Variant]:
+    """Return MGAIL's iteration in TensorFlow, PyTorch and JAX; the first runs check the others.
+
+    Raises (on a peer's first run):
+        ArithmeticError: it does not end where ours does.
+        BadInput: the task has discrete actions.
+    """
+    bench = Bench(task, config)
+    learner = bench.learner
+    if learner.spec.discrete:
+        raise BadInput(f"--peers: found task {task}, expected one with continuous actions")
+    for optimiser in learner._optimisers.values():
+        optimiser.epsilon = EPSILON
+    before = weights_of(learner)
+    after: list[Any] = []
+
+    def ours() -> None:
+        bench.fused()
+        if not after:
+            after.append(weights_of(learner))
+
+    def checked(name: str, run: Callable[[], Any]) -> Callable[[], None]:
+        blocks = [0]
+
+        def call() -> None:
+            weights = run()
+            blocks[0] += 1
+            if blocks[0] == 1 and not (far := disagreement(before, after[0], weights)) < _CLOSE:
+                raise ArithmeticError(f"{name}: {far:.1%} off after a block, {_CLOSE:.0%} at most")
+
+        return call
+
+    peers = {name: checked(name, make(learner, bench.block)) for name, make in PEERS.items()}
+    runs = {"TensorFlow, fused block": ours, **peers}
+    return [Variant(name, run, config.block) for name, run in runs.items()]
