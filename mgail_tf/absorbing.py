@@ -4,8 +4,12 @@ An ended task stays in an absorbing state for ever (Kostrikov et al. 2019). Of a
 itself after L steps, a share gamma^L of the discounted time is spent there, of one that a time
 limit cuts, none is known of. Where most demonstrations end themselves, the end is part of what the
 expert shows: the absorbing state is judged like any other, by D = agent's share / (agent's +
-expert's share), and costs what the policy pays for that D. Where most are cut off, ending is
-failure, and costs the most.
+expert's share). Where most are cut off, ending is failure, and costs the most.
+
+What the policy pays for that D is its cost, but for -log(1 - D): that one is positive however
+rarely the agent ends, as if it should not, so log D - log(1 - D) stands for it as far as it is
+positive. The end is then free until it comes sooner than the expert's. Found: with -log(1 - D),
+policies on Acrobot and MountainCar ended later and later.
 """
 
 from collections.abc import Sequence
@@ -70,7 +74,7 @@ class EndCost(Resumable):
         agent = ended.share(self._gamma) if self._lengths else 0.0
         ratio = (agent + _SMALLEST) / (self._share + _SMALLEST)
         costs = {
-            "neg_log_expert": np.log1p(ratio),
+            "neg_log_expert": max(0.0, np.log(ratio)),
             "log_d": -np.log1p(1.0 / ratio),
             "logit": np.log(ratio),
         }

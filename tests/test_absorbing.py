@@ -40,20 +40,22 @@ def test_where_the_expert_ends_itself_the_end_is_judged_as_any_state():
             judged.add(agent)
         return judged.value()
 
-    assert after() < 0.01  # never seen of the agent: it is the expert's mark
-    assert after(episode(200, False, True)) == after()
-    assert after(episode(2)) == pytest.approx(np.log(2))  # as often as the expert: D = 1/2
-    assert after(episode(1)) == pytest.approx(np.log(3), rel=0.01)  # twice as often: D = 2/3
-    assert after(episode(3)) == pytest.approx(np.log(1.5), rel=0.01)  # half as often: D = 1/3
+    assert after() == 0.0  # never seen of the agent: it is the expert's mark
+    assert after(episode(200, False, True)) == 0.0
+    assert after(episode(3)) == 0.0  # half as often: D = 1/3
+    assert after(episode(2)) == 0.0  # as often as the expert: D = 1/2
+    assert after(episode(1)) == pytest.approx(np.log(2), rel=0.01)  # twice as often: D = 2/3
     assert after(episode(1), cost="log_d") == pytest.approx(np.log(2 / 3), rel=0.01)
+    assert after(episode(3), cost="log_d") == pytest.approx(np.log(1 / 3), rel=0.01)
     assert after(episode(1), cost="logit") == pytest.approx(np.log(2), rel=0.01)
+    assert after(episode(3), cost="logit") == pytest.approx(np.log(1 / 2), rel=0.01)
     slow = EndCost(ends((10, True)), "neg_log_expert", 0.5, 4.0)
     slow.add(episode(1))  # (0.5 + 0.001) / (2^-10 + 0.001) = 253
-    assert slow.value() == 4.0  # log 254 is more
+    assert slow.value() == 4.0  # log 253 is more
 
 
 def test_parts_of_an_episode_are_joined_the_last_ten_count_and_a_checkpoint_keeps_them(tmp_path):
-    made = [EndCost(ends((4, True)), "neg_log_expert", 0.5, 9.0) for _ in range(3)]
+    made = [EndCost(ends((5, True)), "neg_log_expert", 0.5, 9.0) for _ in range(3)]
     parts, whole, resumed = made
     for _ in range(2):
         whole.add(episode(1))
@@ -61,10 +63,10 @@ def test_parts_of_an_episode_are_joined_the_last_ten_count_and_a_checkpoint_keep
         whole.add(episode(4))
         parts.add(episode(3, terminated=False))
         parts.add(episode(1, continued=True))
-    assert parts.value() == whole.value() == pytest.approx(np.log(2))
+    assert parts.value() == whole.value() == pytest.approx(np.log(2), rel=0.03)
     whole.add(episode(2, terminated=False))
     checkpoint.save(tmp_path, 0, whole.state())
     resumed.restore(checkpoint.load(tmp_path))
     for cost in (whole, resumed):
         cost.add(episode(3, continued=True))
-    assert resumed.value() == whole.value() < np.log(2)
+    assert resumed.value() == whole.value() < 0.65
