@@ -46,7 +46,8 @@ def define(**wanted: Any) -> flags.FlagValues:
         "subsample": (flags.DEFINE_integer, "Keep one pair in so many; default: the task's."),
         "variant": (
             flags.DEFINE_string,
-            "Settings: default, paper or released; another name labels what --set gives.",
+            "Settings: default, paper, released, hadamard_gru, or paper+X with an addition X "
+            "(variants.py); another name labels what --set gives.",
         ),
         "results": (flags.DEFINE_string, "CSV to append the result rows to; default: in --out."),
     }

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any, NamedTuple
 
+from mgail_tf.variants import changes
+
 
 @dataclasses.dataclass(frozen=True)
 class TRPO:
@@ -229,45 +231,12 @@ TASKS: dict[str, Task] = {
 
 ALGORITHMS: dict[str, Any] = {"trpo": TRPO, "bc": BC, "gail": GAIL, "mgail": MGAIL}
 
-# What --variant names beside "default". Any other name is only a label.
-_PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the released code's T
-    "cost": "log_d",
-    "horizon": 10,
-    "model_end": False,
-    "horizon_value": False,
-    "gradient_penalty": 0.0,
-    "averaging": 0.0,
-    "cloning": 0.0,
-    "decay": False,
-    "state_gradient": 0.0,
-    "model": "hadamard_gru",
-    "model_units": 100,
-    "model_target_rate": 1.0,
-    "model_recorded": 0,
-    "model_learning_rate": 1e-3,
-    "critic_activation": "relu",
-    "final_log_std": -1.2,
-}
-_RELEASED = {  # the authors' released code, as far as a replayed rollout can be it
-    **_PAPER,
-    "cost": "neg_log_expert",
-    "rollout": "replay",
-    "policy_hidden": (100, 50),
-    "policy_learning_rate": 1e-4,
-    "policy_batch": 70,
-    "model_learning_rate": 1e-4,
-    "model_batch": 70,
-    "discriminator_learning_rate": 1e-3,
-    "discriminator_batch": 70,
-    "buffer_capacity": 50_000,
-}
-VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
-    "mgail": {"paper": _PAPER, "released": _RELEASED},
-}
-
 
 def for_task(algorithm: str, task: str, variant: str = "default") -> Any:
-    """Return an algorithm's settings: its defaults, the task's, then the variant's."""
+    """Return an algorithm's settings: its defaults, the task's, then the variant's.
+
+    Raises:
+        BadInput: the variant adds something unknown, as in `variants.changes`.
+    """
     settings = TASKS[task].settings.get(algorithm, {}) if task in TASKS else {}
-    changes = VARIANTS.get(algorithm, {}).get(variant, {})
-    return ALGORITHMS[algorithm](**{**settings, **changes})
+    return ALGORITHMS[algorithm](**{**settings, **changes(algorithm, variant)})

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from mgail_tf import config, overrides
+from mgail_tf import config, overrides, variants
 from mgail_tf.types import BadInput
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     {"mgail_tf", "mgail_tf.types"},
-    {"mgail_tf.checkpoint"},
+    {"mgail_tf.checkpoint", "mgail_tf.variants"},
     {
         "mgail_tf.normaliser",
         "mgail_tf.config",
@@ -214,6 +214,19 @@ def test_settings_differ_between_tasks_and_algorithms():
 
 def test_other_environments_get_the_defaults():
     assert config.for_task("mgail", "Pendulum-v1") == config.MGAIL()
+
+
+def test_the_paper_and_all_additions_are_the_default_and_an_unknown_one_is_refused():
+    every = "+".join(("paper", *variants.ADDITIONS))
+    assert config.for_task("mgail", "hopper", every) == config.for_task("mgail", "hopper")
+    alone = [config.for_task("mgail", "hopper", f"paper+{name}") for name in variants.ADDITIONS]
+    assert len(set(alone) | {config.for_task("mgail", "hopper", "paper")}) == len(alone) + 1
+    for wrong in ("paper+clonning", "papr+cloning", "default+cloning"):
+        with pytest.raises(BadInput, match=r"--variant=.*expected paper or .* cloning"):
+            config.for_task("mgail", "hopper", wrong)
+    with pytest.raises(BadInput, match="no for gail"):
+        config.for_task("gail", "hopper", "paper+cloning")
+    assert config.for_task("gail", "hopper", "mine") == config.for_task("gail", "hopper")
 
 
 def test_settings_cannot_be_changed_in_place():

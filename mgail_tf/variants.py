@@ -1,0 +1,83 @@
+"""What --variant names beside "default": other settings of MGAIL. Any other name is only a label.
+
+"paper+model_end" is the variant `paper` with one of the ADDITIONS, or several.
+"""
+
+from typing import Any
+
+from mgail_tf.types import BadInput
+
+_PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the released code's T
+    "cost": "log_d",
+    "horizon": 10,
+    "model_end": False,
+    "horizon_value": False,
+    "gradient_penalty": 0.0,
+    "averaging": 0.0,
+    "cloning": 0.0,
+    "decay": False,
+    "state_gradient": 0.0,
+    "model": "hadamard_gru",
+    "model_units": 100,
+    "model_target_rate": 1.0,
+    "model_recorded": 0,
+    "model_learning_rate": 1e-3,
+    "critic_activation": "relu",
+    "final_log_std": -1.2,
+}
+_RELEASED = {  # the authors' released code, as far as a replayed rollout can be it
+    **_PAPER,
+    "cost": "neg_log_expert",
+    "rollout": "replay",
+    "policy_hidden": (100, 50),
+    "policy_learning_rate": 1e-4,
+    "policy_batch": 70,
+    "model_learning_rate": 1e-4,
+    "model_batch": 70,
+    "discriminator_learning_rate": 1e-3,
+    "discriminator_batch": 70,
+    "buffer_capacity": 50_000,
+}
+
+# What is beyond the paper or found, each with the settings that it brings: README.md has the list.
+ADDITIONS: dict[str, dict[str, Any]] = {
+    "cost": {"cost": "neg_log_expert"},
+    "model_end": {"model_end": True},
+    "horizon_value": {"horizon_value": True},
+    "gradient_penalty": {"gradient_penalty": 1.0},
+    "horizon": {"horizon": 16},
+    "state_gradient": {"state_gradient": 3.0},
+    "vanilla": {"model": "vanilla", "model_units": 200, "model_learning_rate": 3e-3},
+    "model_recorded": {"model_recorded": 1},
+    "model_target_rate": {"model_target_rate": 0.02},
+    "critic_activation": {"critic_activation": "silu"},
+    "cloning": {"cloning": 0.03},
+    "decay": {"decay": True, "final_log_std": -2.3},
+    "averaging": {"averaging": 0.05},
+}
+VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
+    "mgail": {
+        "paper": _PAPER,
+        "released": _RELEASED,
+        # Figure 5: the default with the paper's forward model
+        "hadamard_gru": {"model": "hadamard_gru", "model_units": 100, "model_learning_rate": 1e-3},
+    },
+}
+
+
+def changes(algorithm: str, variant: str) -> dict[str, Any]:
+    """Return what a variant changes of an algorithm's settings; nothing if it is only a label.
+
+    Raises:
+        BadInput: it adds something unknown, or to something unknown.
+    """
+    known = VARIANTS.get(algorithm, {})
+    base, *added = variant.split("+")
+    settings = dict(known.get(base, {}))
+    for name in added:
+        if base not in known or name not in ADDITIONS:
+            bases, names = " or ".join(known) or "no", ", ".join(ADDITIONS)
+            expected = f"{bases} for {algorithm}, and + one of {names}"
+            raise BadInput(f"--variant={variant}: found {base}+{name}, expected {expected}")
+        settings |= ADDITIONS[name]
+    return settings
