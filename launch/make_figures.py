@@ -1,4 +1,4 @@
-"""Draw the learning curves of every task in a results folder.
+"""Draw the learning curves of every task in a results folder, and the paper's Figure 5.
 
 python launch/make_figures.py
 """
@@ -9,6 +9,7 @@ from pathlib import Path
 from absl import flags
 
 from launch import cli
+from mgail_tf.types import BadInput
 
 FLAGS = cli.define()
 flags.DEFINE_string(
@@ -28,6 +29,14 @@ def job() -> None:
     picture = Path(get["out"] or folder / "curves.png")
     tasks = figures.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")
+    figure5 = picture.with_name("figure5.png")
+    try:
+        tasks = figures.plot_tasks(folder, figure5, figures.MODELS)
+    except BadInput:
+        print(f"{figure5}: no task has runs of both forward models (--variant=hadamard_gru)")
+        return
+    figures.model_table(folder, tasks).to_csv(figure5.with_suffix(".csv"), index=False)
+    print(f"{figure5}, {figure5.with_suffix('.csv').name}: {', '.join(tasks)}")
 
 
 def main(argv: list[str]) -> int:

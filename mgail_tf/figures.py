@@ -14,10 +14,15 @@ from mgail_tf.config import TASKS
 from mgail_tf.types import BadInput
 
 _POINTS = 40  # kept of a run, beside its evaluations
-_STYLES = {
-    "bc": ("BC", "tab:green"),
-    "gail": ("GAIL", "tab:orange"),
-    "mgail": ("MGAIL", "tab:blue"),
+Lines = Mapping[tuple[str, str], tuple[str, str]]  # (algorithm, variant) -> (label, colour)
+ALGORITHMS: Lines = {
+    ("bc", "default"): ("BC", "tab:green"),
+    ("gail", "default"): ("GAIL", "tab:orange"),
+    ("mgail", "default"): ("MGAIL", "tab:blue"),
+}
+MODELS: Lines = {  # Figure 5
+    ("mgail", "hadamard_gru"): ("GRU and Hadamard product", "tab:red"),
+    ("mgail", "default"): ("vanilla forward model", "tab:blue"),
 }
 
 
@@ -124,12 +129,16 @@ def diagnose(folder: Path, picture: Path) -> list[str]:
     return list(shown)
 
 
-def plot_tasks(folder: Path, picture: Path) -> list[str]:
+def _of(rows: pd.DataFrame, line: tuple[str, str]) -> pd.DataFrame:
+    return rows[(rows["algorithm"] == line[0]) & (rows["variant"] == line[1])]
+
+
+def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[str]:
     """Draw every task of a results folder: normalised score over environment steps.
 
     Reads experts.csv, runs.csv and curves.csv there. A line is the mean of the seeds' evaluations
     (deterministic) on the way, a band their range, a cross the final policies' mean; cloning takes
-    no steps and is a level. Variants other than `default` are left out.
+    no steps and is a level. MODELS are drawn of the tasks where both have curves.
 
     Returns:
         The tasks drawn.
@@ -139,26 +148,30 @@ def plot_tasks(folder: Path, picture: Path) -> list[str]:
     """
     experts, runs, curves = (paper.read(folder / f"{n}.csv") for n in ("experts", "runs", "curves"))
     sampled = experts[experts["mode"] == "stochastic"].set_index("task")
-    runs = runs[(runs["variant"] == "default") & (runs["mode"] == "deterministic")]
-    curves = curves[curves["variant"] == "default"].dropna(subset=["evaluation"])
-    tasks = [task for task in TASKS if task in sampled.index and (curves["task"] == task).any()]
+    runs = runs[runs["mode"] == "deterministic"]
+    curves = curves.dropna(subset=["evaluation"])
+    drawn = pd.concat([_of(curves, line) for line in lines])
+    tasks = [task for task in TASKS if task in sampled.index and (drawn["task"] == task).any()]
+    if lines is MODELS:  # a comparison: where there is something to compare
+        both = [set(_of(curves, line)["task"]) for line in lines]
+        tasks = [task for task in tasks if all(task in these for these in both)]
     if not tasks:
         raise BadInput(f"{folder / 'curves.csv'}: found no curve of a task with an expert")
     columns = min(4, len(tasks))
-    lines = math.ceil(len(tasks) / columns)
-    size = (3.0 * columns + 0.4, 2.5 * lines + 0.7)
+    height = math.ceil(len(tasks) / columns)
+    size = (3.0 * columns + 0.4, 2.5 * height + 0.7)
     figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(lines, columns, squeeze=False, sharey=True)
+    grid = figure.subplots(height, columns, squeeze=False, sharey=True)
     for axes in grid.flat[len(tasks) :]:
         axes.axis("off")
     handles: dict[str, Any] = {}
     top = 1.2
     for task, axes in zip(tasks, grid.flat, strict=False):
         low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
-        scores = curves[curves["task"] == task].copy()
+        scores = drawn[drawn["task"] == task].copy()
         scores["score"] = (scores["evaluation"] - low) / (high - low)
         top = max(top, scores["score"].max() + 0.1)  # the axes share it
-        _draw_task(axes, scores, runs[runs["task"] == task])
+        _draw_task(axes, scores, runs[runs["task"] == task], lines)
         axes.set(xscale="log", title=TASKS[task].env_id, ylim=(-0.15, top))
         axes.set_xlabel("environment steps")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
@@ -173,14 +186,42 @@ def plot_tasks(folder: Path, picture: Path) -> list[str]:
     return tasks
 
 
-def _draw_task(axes: Any, scores: pd.DataFrame, runs: pd.DataFrame) -> None:
+def model_table(folder: Path, tasks: list[str]) -> pd.DataFrame:
+    """Return Figure 5 in numbers: a row a task and forward model, over the seeds.
+
+    `evaluation_mean` is the mean of all evaluations on the way, normalised: how soon it learns.
+    """
+    experts, runs, curves = (paper.read(folder / f"{n}.csv") for n in ("experts", "runs", "curves"))
+    sampled = experts[experts["mode"] == "stochastic"].set_index("task")
+    rows = []
+    for task in tasks:
+        low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
+        for line, (name, _) in MODELS.items():
+            final, way = (_of(data[data["task"] == task], line) for data in (runs, curves))
+            final = final[final["mode"] == "deterministic"]
+            rows.append(
+                {
+                    "task": task,
+                    "model": name,
+                    "seeds": final["seed"].nunique(),
+                    "env_steps": final["env_steps"].mean(),
+                    "normalised": final["normalised"].mean(),
+                    "normalised_min": final["normalised"].min(),
+                    "evaluation_mean": (way["evaluation"].mean() - low) / (high - low),
+                    "wall_seconds": final["wall_seconds"].mean(),
+                }
+            )
+    return pd.DataFrame(rows).round(4)
+
+
+def _draw_task(axes: Any, scores: pd.DataFrame, runs: pd.DataFrame, lines: Lines) -> None:
     axes.axhline(1.0, color="black", lw=0.8, ls="--", label="expert as sampled")
-    for algorithm, (name, colour) in _STYLES.items():
-        final = runs[runs["algorithm"] == algorithm]
-        if algorithm == "bc" and len(final):
+    for line, (name, colour) in lines.items():
+        final = _of(runs, line)
+        if line[0] == "bc" and len(final):
             axes.axhline(final["normalised"].mean(), color=colour, lw=1.3, ls=":", label=name)
         # one row a seed, one column an evaluation: a seed's first is level with another's first
-        ours = scores[scores["algorithm"] == algorithm].sort_values(["seed", "env_steps"])
+        ours = _of(scores, line).sort_values(["seed", "env_steps"])
         ours = ours.assign(place=ours.groupby("seed").cumcount())
         by_place = ours.groupby("place").agg({"env_steps": "mean", "score": ["mean", "min", "max"]})
         if not len(by_place):

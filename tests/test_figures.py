@@ -56,8 +56,8 @@ def test_figure_draws_the_mean_of_the_seeds_on_the_experts_scale(
     pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
     drawn = {}
 
-    def keep(axes, scores, final):
-        original(axes, scores, final)
+    def keep(axes, scores, final, lines):
+        original(axes, scores, final, lines)
         lines = [(line.get_label(), line.get_ydata()) for line in axes.get_lines()]
         drawn.update({str(label): np.asarray(y) for label, y in lines})
 
@@ -69,3 +69,24 @@ def test_figure_draws_the_mean_of_the_seeds_on_the_experts_scale(
     np.testing.assert_allclose(drawn["GAIL"], [0.25, 0.5, 0.75, 1.0])
     np.testing.assert_allclose(drawn["BC"], 0.5)
     np.testing.assert_allclose(drawn["expert as sampled"], 1.0)
+
+
+def test_figure_5_compares_the_forward_models_where_both_were_run(progress, tmp_path, capsys):
+    expert = {"task": "cartpole", "mode": "stochastic", "random_return_mean": 0, "return_mean": 200}
+    pd.DataFrame([expert]).to_csv(tmp_path / "experts.csv", index=False)
+    final = {"mode": "deterministic", "env_steps": 1000, "wall_seconds": 1.0}
+    runs = []
+    for variant, scores in (("default", (0.5, 0.9)), ("hadamard_gru", (0.25, 0.75))):
+        for seed, score in enumerate(scores):
+            run = {**RUN, "algorithm": "mgail", "variant": variant, "seed": seed}
+            figures.keep_curve(progress, run, tmp_path / "curves.csv")
+            runs.append({**run, **final, "normalised": score})
+        pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
+        assert make_figures.main(["figures", f"--folder={tmp_path}"]) == 0
+        printed = capsys.readouterr().out
+        assert ("no task has runs of both" in printed) == (variant == "default")
+    assert (tmp_path / "figure5.png").read_bytes().startswith(b"\x89PNG")
+    table = pd.read_csv(tmp_path / "figure5.csv").set_index("model")
+    assert table.loc["GRU and Hadamard product", "normalised"] == 0.5
+    assert table.loc["vanilla forward model", "normalised_min"] == 0.5
+    assert (table["evaluation_mean"] == 0.625).all() and (table["seeds"] == 2).all()
