@@ -76,6 +76,8 @@ class MGAIL:
 
     env_steps: int = 100_000
     prefill_steps: int = 1000  # of the initial policy, before any update
+    episode_steps: int = 0  # training episodes are cut off there, and over the share of the run
+    # that is left: twice as long halfway; 0: at the environment's limit
     buffer_capacity: int = 1_000_000
     updates_per_step: float = 0.4  # of all three networks per environment step: steps are cheap
     block: int = 50  # iterations per compiled call

@@ -34,6 +34,9 @@ class Training(Resumable):
         while collector.env_steps < config.env_steps:
             steps = per_block if collector.env_steps else config.prefill_steps
             steps = min(steps, config.env_steps - collector.env_steps)
+            if config.episode_steps:
+                left = 1.0 - collector.env_steps / config.env_steps
+                collector.limit = round(config.episode_steps / left)
             for episode in collector.collect(learner.actor(), steps):
                 self._buffer.add(episode)
                 learner.end_cost.add(episode)

@@ -27,6 +27,7 @@ _MAY_BE_0 = (
     "dead_cost",
     "discriminator_recent",
     "entropy",
+    "episode_steps",
     "gradient_penalty",
     "gradient_slope",
     "lam",

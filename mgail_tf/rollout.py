@@ -14,12 +14,13 @@ from mgail_tf.types import Episode
 class Collector(Resumable):
     """Steps one environment, and keeps its place between calls.
 
-    `env_steps` counts every step taken; `finished` lists (return, length) of ended episodes.
+    `env_steps` counts every step taken; `finished` lists (return, length) of ended episodes. Where
+    `limit` is not 0, an episode is cut off after so many steps, as by a time limit.
     """
 
     def __init__(self, env: Env, rng: np.random.Generator):
         self.env = env
-        self.env_steps = 0
+        self.env_steps, self.limit = 0, 0
         self.finished: list[tuple[float, float]] = []
         self._rng = rng
         self._state: np.ndarray | None = None
@@ -85,6 +86,7 @@ class Collector(Resumable):
             while steps > 0 and not (terminated or truncated):
                 sample = policy.act(states[-1], rng)
                 applied, state, reward, terminated, truncated = self._step(sample)
+                truncated = truncated or len(self._taken) == self.limit
                 states.append(state)
                 actions.append(applied)
                 rewards.append(reward)

@@ -83,6 +83,18 @@ def test_mgail_imitates_the_linear_expert(pairs, changes):
     assert metrics["model_error"] < 0.5  # the noise alone is about 0.25
 
 
+def test_training_episodes_are_cut_off_and_grow_over_the_run(pairs):
+    settings = dataclasses.replace(TINY, env_steps=1200, updates_per_step=0.2, episode_steps=10)
+    training = mgail.train("ToyLinear-v0", pairs, settings, 0)
+    last(training)
+    lengths = [length for _, length in training._collector.finished]
+    assert lengths[:30] == [10] * 30  # the first steps, of the initial policy
+    halfway = np.searchsorted(np.cumsum(lengths), 600)
+    assert max(lengths[:halfway]) <= 20 < max(lengths[halfway:])
+    buffer = training._buffer
+    assert not buffer._terminated[: len(buffer)].any()  # cut off, as by a time limit
+
+
 def test_value_learns_the_costs_of_recorded_steps(pairs):
     settings = dataclasses.replace(TINY, gamma=0.9, lam=0.5)
     learner = mgail.MGAIL(envs.make("ToyLinear-v0", 0).spec, settings, pairs, 0)
