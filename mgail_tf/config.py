@@ -220,7 +220,15 @@ _WALKER2D = {"env_steps": 250_000, "updates_per_step": 0.2, "prefill_steps": 200
 # Positions and velocities. On Ant the other 78 components are contact forces, white from step to
 # step, which no model foresees and whose error drowns the rest's; on Humanoid there are such too,
 # and what is computed from positions and velocities.
-_ANT = {"state_components": 27}
+_ANT = {
+    "state_components": 27,
+    "episode_steps": 100,  # 5 s. It turns away early on, and the rest of a long episode is nowhere
+    # near the expert's states; found
+    "discriminator_learning_rate": 1e-4,
+    "gradient_penalty": 10.0,  # 200 pairs of 35 components are memorised
+}
+# one that turns over stays there for the rest of 1,000 steps; in 5 episodes none may do so
+_HALFCHEETAH = {"value_recent": 30_000}
 _HUMANOID = {
     "state_components": 45,
     "env_steps": 200_000,
@@ -242,7 +250,7 @@ TASKS: dict[str, Task] = {
     ),
     "hopper": _mujoco("Hopper-v5"),
     "walker2d": _mujoco("Walker2d-v5", trpo={"env_steps": 6_000_000}, mgail=_WALKER2D),
-    "halfcheetah": _mujoco("HalfCheetah-v5"),
+    "halfcheetah": _mujoco("HalfCheetah-v5", mgail=_HALFCHEETAH),
     "ant": _mujoco("Ant-v5", trpo={**_LARGE_EXPERT, "env_steps": 10_000_000}, mgail=_ANT),
     "humanoid": Task(
         *("Humanoid-v5", 0, 80, 20, 240),
