@@ -38,6 +38,22 @@ def interval(values: pd.Series) -> float:
     return float(stats.t.ppf(0.975, count - 1) * values.std() / math.sqrt(count))
 
 
+def is_stable(evaluations: pd.Series) -> bool:
+    """Return whether the last five evaluations of a run are within 10 % of its best."""
+    best = evaluations.max()
+    return bool((evaluations.iloc[-5:] >= best - 0.1 * abs(best)).all())
+
+
+def _stable(folder: Path) -> pd.Series:
+    """Return `is_stable` of each run of curves.csv, by cell, subsample and seed."""
+    by = [*CELL, "subsample", "seed"]
+    if not (folder / "curves.csv").exists():
+        return pd.DataFrame(columns=[*by, "stable"]).set_index(by)["stable"].astype(float)
+    curves = read(folder / "curves.csv").dropna(subset=["evaluation"])
+    curves = curves[curves["variant"] == "default"].sort_values("env_steps")
+    return curves.groupby(by)["evaluation"].agg(is_stable).astype(float).rename("stable")
+
+
 def _cell(runs: pd.DataFrame) -> dict[str, Any]:
     """Return what one cell's runs, a seed each, come to."""
     if not len(runs):
@@ -52,6 +68,7 @@ def _cell(runs: pd.DataFrame) -> dict[str, Any]:
         "normalised": runs["normalised"].mean(),
         "normalised_interval_over_seeds": interval(runs["normalised"]),
         "normalised_min": runs["normalised"].min(),
+        "stable_seeds": runs["stable"].sum(min_count=1),
     }
 
 
@@ -59,7 +76,8 @@ def table1(folder: Path) -> pd.DataFrame:
     """Return Table 1: a row a cell (task, number of trajectories, algorithm) of the paper's.
 
     Of runs.csv it takes the final policies of the default variant, deterministic, by the paper's
-    sub-sampling. A cell's numbers are means over its seeds.
+    sub-sampling. A cell's numbers are means over its seeds. `stable_seeds` counts those whose last
+    five evaluations on the way (curves.csv) are within 10 % of their best.
 
     Raises:
         BadInput: runs.csv or paper_table1.csv is missing or no table, or a cell has a seed twice.
@@ -79,6 +97,7 @@ def table1(folder: Path) -> pd.DataFrame:
     if len(twice):
         cell = ", ".join(f"{name} {twice.iloc[0][name]}" for name in [*CELL, "seed"])
         raise BadInput(f"{folder / 'runs.csv'}: found two rows of {cell}, expected one")
+    ours = ours.join(_stable(folder), on=[*CELL, "subsample", "seed"])
     rows = []
     for printed in paper.to_dict("records"):
         same = ours[CELL].eq([printed[name] for name in CELL]).all(axis=1)

@@ -46,6 +46,24 @@ def test_cell_by_hand(tmp_path):
     assert table["seeds"].sum() == 4  # two cells more have a run
 
 
+def test_stable_seeds_are_those_that_end_near_their_best(tmp_path):
+    runs = [_run(seed, 900.0) for seed in range(4)]
+    ways = {
+        0: [5, 100, 95, 100, 90, 92],
+        1: [5, 100, 95, 89, 99, 100],
+        2: [-80, -70, -75, -77, -76],
+    }
+    run = {"task": "hopper", "algorithm": "mgail", "num_trajectories": 4, "subsample": 20}
+    points = [
+        {**run, "variant": variant, "seed": seed, "env_steps": k, "evaluation": value}
+        for variant, seed, way in [*(("default", s, w) for s, w in ways.items()), ("old", 1, [1])]
+        for k, value in enumerate(way)
+    ]
+    assert math.isnan(_made(tmp_path, runs)[1]["stable_seeds"])  # nothing is known of it
+    pd.DataFrame(points).to_csv(tmp_path / "curves.csv", index=False)
+    assert _made(tmp_path, runs)[1]["stable_seeds"] == 1  # 89 and -80 are too low; 3 has no curve
+
+
 def test_one_seed_has_no_interval(tmp_path):
     _, cell = _made(tmp_path, [_run(0, 900.0)])
     assert cell["seeds"] == 1 and math.isnan(cell["return_interval_over_seeds"])
