@@ -19,6 +19,7 @@ from launch import (
     make_figures,
     make_tables,
     quickstart,
+    sweep,
     train_bc,
     train_expert,
     train_gail,
@@ -36,6 +37,7 @@ SCRIPTS = [
     make_figures,
     make_tables,
     quickstart,
+    sweep,
     train_bc,
     train_expert,
     train_gail,
@@ -98,6 +100,24 @@ def _check_diagnostics(out: Path) -> None:
     for row in rows_of(out / "progress.csv"):
         expected = float(row["model_error"])
         assert found[int(row["env_steps"]), "model_error"] == pytest.approx(expected)
+
+
+def test_sweep_makes_each_run_once_and_says_which_failed(tmp_path, capsys):
+    table, wanted = tmp_path / "runs.csv", ["--algorithm=bc", "--tasks=cartpole", "--smoke"]
+    shared = [*wanted, f"--out={tmp_path / 'sweep'}", f"--results={table}"]
+    assert run(sweep, *shared, "--seeds=0") == 0
+    assert "done: bc cartpole default seed 0" in capsys.readouterr().out
+    blocked = tmp_path / "sweep/bc-cartpole-default-seed1"
+    blocked.write_text("a file where the run's folder should be")
+    assert run(sweep, *shared, "--seeds=0,1,0") == 2
+    printed = capsys.readouterr()
+    assert "2 runs, 1 of them in" in printed.out and "seed 0" not in printed.out
+    assert "failed with code 2: bc cartpole default seed 1: error: " in printed.out
+    assert "1 of 1 runs failed" in printed.err
+    assert [(row["seed"], row["mode"]) for row in rows_of(table)] == [
+        ("0", "deterministic"),
+        ("0", "stochastic"),
+    ]
 
 
 def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_demos, capsys):
