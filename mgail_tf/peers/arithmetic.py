@@ -26,7 +26,7 @@ def weights_of(learner: Any) -> dict[str, Any]:
     """Return copies of the learner's weights, network -> part -> arrays; trainable ones only."""
 
     def copied(part: Any) -> list[np.ndarray]:
-        return [np.array(x) for x in part.getweights_of()]
+        return [np.array(x) for x in part.get_weights()]
 
     parts: tuple[str, ...] = ("decoder",)
     if learner.config.model == "hadamard_gru":
