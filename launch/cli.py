@@ -129,7 +129,7 @@ def load_tensorflow(threads: int) -> None:
     Called after cheap checks, as it takes seconds. A runtime that is already started keeps its
     threads, with a warning.
     """
-    # a third of the compile time, and nothing lost at run time (launch/benchmark.py)
+    # a third of the compile time, and nothing lost at run time on the CPU (WORKSPACE.md)
     os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true")
     sys.stderr.flush()
     terminal, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)

@@ -9,7 +9,6 @@ from pathlib import Path
 from absl import flags
 
 from launch import cli
-from mgail_tf.types import BadInput
 
 FLAGS = cli.define()
 flags.DEFINE_string(
@@ -22,7 +21,7 @@ flags.DEFINE_string(
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import figures, tables
+    from mgail_tf import figures, results, tables
 
     get = cli.read(FLAGS)
     folder = Path(get["folder"] or tables.RESULTS)
@@ -30,12 +29,12 @@ def job() -> None:
     tasks = figures.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")
     figure5 = picture.with_name("figure5.png")
-    try:
-        tasks = figures.plot_tasks(folder, figure5, figures.MODELS)
-    except BadInput:
+    if not (tasks := figures.compared(folder)):
         print(f"{figure5}: no task has runs of both forward models (--variant=hadamard_gru)")
         return
-    figures.model_table(folder, tasks).to_csv(figure5.with_suffix(".csv"), index=False)
+    figures.plot_tasks(folder, figure5, figures.MODELS, tasks)
+    table = figures.model_table(folder, tasks)
+    results.write_whole(figure5.with_suffix(".csv"), table.to_csv(index=False))
     print(f"{figure5}, {figure5.with_suffix('.csv').name}: {', '.join(tasks)}")
 
 

@@ -2,8 +2,9 @@
 
     python launch/sweep.py --tasks=hopper --variants=paper,paper+cloning,default --seeds=0,1
 
-A run whose rows the CSV has is not made again, and one that was stopped goes on: an interrupted
-sweep is taken up by the same command. What a run prints is in a .log file beside its folder.
+A run whose rows the CSV has (by task, algorithm, variant and seed, whatever --set says: give other
+settings another CSV) is not made again, and one that was stopped goes on: an interrupted sweep is
+taken up by the same command. What a run prints is in a .log file beside its folder.
 """
 
 import csv
@@ -19,6 +20,7 @@ from typing import NamedTuple
 from absl import flags
 
 from launch import cli
+from mgail_tf import tables
 from mgail_tf.config import TASKS, for_task
 from mgail_tf.overrides import override
 from mgail_tf.types import BadInput
@@ -45,10 +47,11 @@ class _Run(NamedTuple):
 
 def _made(results: Path) -> set[_Run]:
     """Return the runs that have both their rows, of the deterministic and the sampled policy."""
+    tables.check_table(results, tables.RUN_COLUMNS)
     if not results.exists():
         return set()
     with results.open(newline="") as file:
-        rows = [_Run(*(row.get(name, "") for name in _Run._fields)) for row in csv.DictReader(file)]
+        rows = [_Run(*(row[name] for name in _Run._fields)) for row in csv.DictReader(file)]
     return {run for run in rows if rows.count(run) > 1}
 
 
@@ -83,7 +86,7 @@ def _train(run: _Run, get: dict, results: Path, cores: "queue.Queue[int]") -> bo
         print(f"begun: {run}", flush=True)
         with folder.with_suffix(".log").open("a+") as log:
             place = log.seek(0, os.SEEK_END)
-            child = subprocess.Popen(command, stdout=log, stderr=log, text=True)
+            child = subprocess.Popen(command, stdout=log, stderr=log)
             os.sched_setaffinity(child.pid, {core})
             code = child.wait()
             log.seek(place)

@@ -8,8 +8,8 @@ expert's share). Where most are cut off, ending is failure, and costs the most.
 
 What the policy pays for that D is its cost, but for -log(1 - D): that one is positive however
 rarely the agent ends, as if it should not, so log D - log(1 - D) stands for it as far as it is
-positive. The end is then free until it comes sooner than the expert's. Found: with -log(1 - D),
-policies on Acrobot and MountainCar ended later and later.
+positive. The end is then free until it comes sooner than the expert's. Found: on Acrobot -85 so
+and -107 with -log(1 - D), all else equal (one seed; on MountainCar it made no difference).
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Learning curves: the points that are kept of a run, and pictures of one run or of all tasks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -133,12 +133,28 @@ def _of(rows: pd.DataFrame, line: tuple[str, str]) -> pd.DataFrame:
     return rows[(rows["algorithm"] == line[0]) & (rows["variant"] == line[1])]
 
 
-def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[str]:
+def _results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the experts as sampled, by task, the deterministic final rows, and the evaluations."""
+    experts, runs, curves = (paper.read(folder / f"{n}.csv") for n in ("experts", "runs", "curves"))
+    sampled = experts[experts["mode"] == "stochastic"].set_index("task")
+    return sampled, runs[runs["mode"] == "deterministic"], curves.dropna(subset=["evaluation"])
+
+
+def compared(folder: Path) -> list[str]:
+    """Return the tasks that have curves of both forward models."""
+    _, _, curves = _results(folder)
+    both = [set(_of(curves, line)["task"]) for line in MODELS]
+    return [task for task in TASKS if all(task in these for these in both)]
+
+
+def plot_tasks(
+    folder: Path, picture: Path, lines: Lines = ALGORITHMS, only: Sequence[str] = tuple(TASKS)
+) -> list[str]:
     """Draw every task of a results folder: normalised score over environment steps.
 
     Reads experts.csv, runs.csv and curves.csv there. A line is the mean of the seeds' evaluations
     (deterministic) on the way, a band their range, a cross the final policies' mean; cloning takes
-    no steps and is a level. MODELS are drawn of the tasks where both have curves.
+    no steps and is a level. Of the tasks in `only`, those that have a curve are drawn.
 
     Returns:
         The tasks drawn.
@@ -146,15 +162,9 @@ def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[s
     Raises:
         BadInput: one of the files is missing, or there is no curve to draw.
     """
-    experts, runs, curves = (paper.read(folder / f"{n}.csv") for n in ("experts", "runs", "curves"))
-    sampled = experts[experts["mode"] == "stochastic"].set_index("task")
-    runs = runs[runs["mode"] == "deterministic"]
-    curves = curves.dropna(subset=["evaluation"])
+    sampled, runs, curves = _results(folder)
     drawn = pd.concat([_of(curves, line) for line in lines])
-    tasks = [task for task in TASKS if task in sampled.index and (drawn["task"] == task).any()]
-    if lines is MODELS:  # a comparison: where there is something to compare
-        both = [set(_of(curves, line)["task"]) for line in lines]
-        tasks = [task for task in tasks if all(task in these for these in both)]
+    tasks = [task for task in only if task in sampled.index and (drawn["task"] == task).any()]
     if not tasks:
         raise BadInput(f"{folder / 'curves.csv'}: found no curve of a task with an expert")
     columns = min(4, len(tasks))
@@ -191,14 +201,12 @@ def model_table(folder: Path, tasks: list[str]) -> pd.DataFrame:
 
     `evaluation_mean` is the mean of all evaluations on the way, normalised: how soon it learns.
     """
-    experts, runs, curves = (paper.read(folder / f"{n}.csv") for n in ("experts", "runs", "curves"))
-    sampled = experts[experts["mode"] == "stochastic"].set_index("task")
+    sampled, runs, curves = _results(folder)
     rows = []
     for task in tasks:
         low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
         for line, (name, _) in MODELS.items():
             final, way = (_of(data[data["task"] == task], line) for data in (runs, curves))
-            final = final[final["mode"] == "deterministic"]
             rows.append(
                 {
                     "task": task,

@@ -45,10 +45,11 @@ def torch_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
     weights = tensors(weights_of(learner))
     slow, target = tensors(weights["model"]), tensors(weights["value"])
     flat = {name: pytree.tree_leaves(weights[name]) for name in NETWORKS}
-    optimisers = {}
-    for name, (rate, _) in rates(config).items():
+    optimisers, clips = {}, {}
+    for name, (rate, clip) in rates(config).items():
         for x in flat[name]:
             x.requires_grad_(True)
+        clips[name] = clip
         optimisers[name] = torch.optim.Adam(flat[name], rate, eps=EPSILON)
     count = config.block
     slices = [tensors(tf.nest.map_structure(lambda x, k=k: x[k], batches)) for k in range(count)]
@@ -65,7 +66,7 @@ def torch_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
                 gradients = torch.autograd.grad(loss, flat[name])
                 for x, gradient in zip(flat[name], gradients, strict=True):
                     x.grad = gradient
-                torch.nn.utils.clip_grad_norm_(flat[name], rates(config)[name][1])
+                torch.nn.utils.clip_grad_norm_(flat[name], clips[name])
                 optimisers[name].step()
                 if name == "model":
                     follow(slow, weights["model"], config.model_target_rate)
