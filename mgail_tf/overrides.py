@@ -35,6 +35,7 @@ _MAY_BE_0 = (
     "start_recent",
     "state_components",
     "state_gradient",
+    "value_recent",
     "weight_decay",
 )
 _ANY = ("log_std", "initial_log_std", "final_log_std", "min_log_std")
