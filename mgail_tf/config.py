@@ -111,8 +111,7 @@ class MGAIL:
     lam: float = 0.95  # of the returns that mix imagined costs with values
     value_data: str = "recorded"  # what it learns from, or "imagined": an imagined future is too
     # bright, as the policy has been trained to make it so. On Walker2d that decides; found
-    value_recent: int = 0  # only the last so many recorded steps; 0: all. A policy that no longer
-    # falls forgets with the last 5,000 what falling costs, and drifts until it falls again; found
+    value_recent: int = 5000  # only the last so many of them, nearly the policy's own; 0: all
     value_hidden: tuple[int, ...] = (128, 128)
     value_learning_rate: float = 1e-3
     value_target_rate: float = 0.01  # by which its target network follows per iteration
@@ -222,6 +221,9 @@ _WALKER2D = {
     "prefill_steps": 2000,
     "value_recent": 100_000,
 }
+# A fall costs 1,000 steps there and soon is rare: the last 5 episodes know none, the value forgets
+# what falling costs, and the policy drifts until it falls again; found. (Hopper falls often enough.)
+_NO_FALLS = {"value_recent": 0}
 # Positions and velocities. On Ant the other 78 components are contact forces, white from step to
 # step, which no model foresees and whose error drowns the rest's; on Humanoid there are such too,
 # and what is computed from positions and velocities.
@@ -231,6 +233,7 @@ _ANT = {
     # near the expert's states; found
     "discriminator_learning_rate": 1e-4,
     "gradient_penalty": 10.0,  # 200 pairs of 35 components are memorised
+    **_NO_FALLS,
 }
 _HUMANOID = {
     "state_components": 45,
@@ -253,7 +256,7 @@ TASKS: dict[str, Task] = {
     ),
     "hopper": _mujoco("Hopper-v5"),
     "walker2d": _mujoco("Walker2d-v5", trpo={"env_steps": 6_000_000}, mgail=_WALKER2D),
-    "halfcheetah": _mujoco("HalfCheetah-v5"),
+    "halfcheetah": _mujoco("HalfCheetah-v5", mgail=_NO_FALLS),
     "ant": _mujoco("Ant-v5", trpo={**_LARGE_EXPERT, "env_steps": 10_000_000}, mgail=_ANT),
     "humanoid": Task(
         *("Humanoid-v5", 0, 80, 20, 240),
