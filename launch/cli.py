@@ -13,8 +13,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # acting is one small produc
 
 from absl import flags
 
-from mgail_tf.config import TASKS, for_task
 from mgail_tf.overrides import override
+from mgail_tf.tasks import TASKS, for_task
 from mgail_tf.types import BadInput, Diverged
 
 _TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id with a flat Box observation."

@@ -13,16 +13,16 @@ FLAGS = cli.define(task="hopper", seed=0, out=None, smoke=False, resume=False, t
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import config, experts, overrides
+    from mgail_tf import experts, overrides, tasks
     from mgail_tf.types import BadInput
 
     get = cli.read(FLAGS)
     task, seed, smoke = get["task"], get["seed"], get["smoke"]
-    if task not in config.TASKS:
-        raise BadInput(f"--task={task}: expected one of {', '.join(config.TASKS)}")
+    if task not in tasks.TASKS:
+        raise BadInput(f"--task={task}: expected one of {', '.join(tasks.TASKS)}")
     out = Path(get["out"] or f"runs/imitate-{task}-seed{seed}")
     settings = cli.config("mgail", FLAGS, train_mgail.SMOKE)
-    cloning = overrides.override(config.for_task("bc", task), train_bc.SMOKE if smoke else [])
+    cloning = overrides.override(tasks.for_task("bc", task), train_bc.SMOKE if smoke else [])
     cli.load_tensorflow(get["threads"])
     from mgail_tf import imitation
 

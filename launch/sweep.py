@@ -21,8 +21,8 @@ from absl import flags
 
 from launch import cli
 from mgail_tf import tables
-from mgail_tf.config import TASKS, for_task
 from mgail_tf.overrides import override
+from mgail_tf.tasks import TASKS, for_task
 from mgail_tf.types import BadInput
 
 FLAGS = cli.define(set=None, smoke=False, results=None, out="runs/sweep")

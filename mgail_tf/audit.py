@@ -13,9 +13,9 @@ import numpy as np
 
 from mgail_tf import demos, envs, experts, tables
 from mgail_tf.actor import NumpyPolicy
-from mgail_tf.config import TASKS
 from mgail_tf.imitation import Imitation, imitate_once
 from mgail_tf.normaliser import Normaliser
+from mgail_tf.tasks import TASKS
 from mgail_tf.types import BadInput, Spec
 
 AUDITS = ("expert", "untrained", "constant", "other_sign")

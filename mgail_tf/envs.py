@@ -14,7 +14,7 @@ import gymnasium
 from gymnasium.spaces import Box, Discrete
 from gymnasium.wrappers import TimeLimit
 
-from mgail_tf.config import TASKS
+from mgail_tf.tasks import TASKS
 from mgail_tf.types import BadInput, Spec
 
 LONGEST_EPISODE = 10_000  # steps, where the environment sets no limit
@@ -124,7 +124,7 @@ def env_id_of(task: str) -> str:
 
 
 def make(task: str, seed: int) -> Env:
-    """Make the environment of a task name (see `config.TASKS`) or of a Gymnasium id.
+    """Make the environment of a task name (see `tasks.TASKS`) or of a Gymnasium id.
 
     One without a time limit is cut off after `LONGEST_EPISODE` steps: scoring it must end.
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure  # not pyplot: a caller's backend is left a
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from mgail_tf import paper, tables
-from mgail_tf.config import TASKS
+from mgail_tf.tasks import TASKS
 from mgail_tf.types import BadInput
 
 _POINTS = 40  # kept of a run, beside its evaluations

@@ -16,8 +16,8 @@ from mgail_tf import demos, envs, experts, export, figures, results, tables
 from mgail_tf.absorbing import ends_of
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import bc, gail, mgail
-from mgail_tf.config import TASKS
 from mgail_tf.evaluation import EVALUATION_SEED, Score, evaluate, normalised
+from mgail_tf.tasks import TASKS
 from mgail_tf.tensorboard import Summaries
 from mgail_tf.types import BadInput, Pairs, Spec
 

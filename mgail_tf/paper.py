@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from mgail_tf.config import TASKS
+from mgail_tf.tasks import TASKS
 from mgail_tf.types import BadInput
 
 CELL = ["task", "num_trajectories", "algorithm"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from launch import audit_bias
-from mgail_tf import audit, config, envs
+from mgail_tf import audit, config, envs, tasks
 from mgail_tf.agents import gail
 from mgail_tf.imitation import Imitation
 from mgail_tf.types import Pairs
@@ -24,7 +24,7 @@ def test_constant_policy_takes_one_action_whatever_the_state(rng):
 
 @pytest.mark.parametrize("algorithm", ["gail", "mgail"])
 def test_each_audit_changes_what_it_says_and_no_more(tmp_path, algorithm):
-    settings = config.for_task(algorithm, "hopper")
+    settings = tasks.for_task(algorithm, "hopper")
     whole = Imitation(algorithm, "hopper", settings, 3, tmp_path)
     shown = audit._Demonstrator(tmp_path / "constant.npz", 7, 2, 10.0)
     jobs = {name: audit._job(whole, name, shown) for name in audit.AUDITS}

@@ -25,7 +25,7 @@ from launch import (
     train_gail,
     train_mgail,
 )
-from mgail_tf import config, demos, envs, experts, tables
+from mgail_tf import demos, envs, experts, tables, tasks
 
 SCRIPTS = [
     audit_bias,
@@ -228,8 +228,8 @@ def test_script_runs_by_its_path(script):
 
 
 def test_committed_experts_fit_their_rows():
-    tabled = [task for task in config.TASKS if experts.rows(task)]
-    assert tabled == list(config.TASKS)
+    tabled = [task for task in tasks.TASKS if experts.rows(task)]
+    assert tabled == list(tasks.TASKS)
     for task in tabled:
         rows = experts.rows(task)
         assert {row["mode"] for row in rows} == {"deterministic", "stochastic"}

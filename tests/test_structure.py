@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mgail_tf import config, overrides, variants
+from mgail_tf import config, overrides, tasks, variants
 from mgail_tf.types import BadInput
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,6 +20,7 @@ ORDER = (
         "mgail_tf.normaliser",
         "mgail_tf.config",
         "mgail_tf.overrides",
+        "mgail_tf.tasks",
         "mgail_tf.returns",
         "mgail_tf.tables",
     },
@@ -55,6 +56,7 @@ ORDER = (
     {"launch"},
 )
 WITHIN = {  # imports from a module's own group
+    ("mgail_tf.tasks", "mgail_tf.config"),
     ("mgail_tf.evaluation", "mgail_tf.rollout"),
     ("mgail_tf.parallel", "mgail_tf.rollout"),
     ("mgail_tf.networks.discriminator", "mgail_tf.networks.mlp"),
@@ -181,8 +183,8 @@ ALGORITHMS = {"trpo": config.TRPO, "bc": config.BC, "gail": config.GAIL, "mgail"
 
 
 def test_the_papers_eight_tasks_are_known():
-    assert list(config.TASKS) == TASKS
-    protocol = {n: (t.num_trajectories, t.subsample, t.pool) for n, t in config.TASKS.items()}
+    assert list(tasks.TASKS) == TASKS
+    protocol = {n: (t.num_trajectories, t.subsample, t.pool) for n, t in tasks.TASKS.items()}
     assert protocol == {
         "cartpole": (1, 10, 10),
         "mountaincar": (1, 5, 10),
@@ -198,9 +200,9 @@ def test_the_papers_eight_tasks_are_known():
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("task", TASKS)
 def test_tasks_settings_are_the_defaults_with_the_tables_changes(task, algorithm):
-    found = dataclasses.asdict(config.for_task(algorithm, task))
+    found = dataclasses.asdict(tasks.for_task(algorithm, task))
     defaults = dataclasses.asdict(ALGORITHMS[algorithm]())
-    table = config.TASKS[task].settings
+    table = tasks.TASKS[task].settings
     assert set(table) <= set(ALGORITHMS)  # a misspelt one would be passed over
     changed = {key: value for key, value in found.items() if value != defaults[key]}
     assert changed == {k: v for k, v in table.get(algorithm, {}).items() if v != defaults[k]}
@@ -208,25 +210,25 @@ def test_tasks_settings_are_the_defaults_with_the_tables_changes(task, algorithm
 
 
 def test_settings_differ_between_tasks_and_algorithms():
-    assert config.for_task("trpo", "cartpole").env_steps == 100_000
-    assert config.for_task("trpo", "hopper") != config.for_task("trpo", "cartpole")
+    assert tasks.for_task("trpo", "cartpole").env_steps == 100_000
+    assert tasks.for_task("trpo", "hopper") != tasks.for_task("trpo", "cartpole")
 
 
 def test_other_environments_get_the_defaults():
-    assert config.for_task("mgail", "Pendulum-v1") == config.MGAIL()
+    assert tasks.for_task("mgail", "Pendulum-v1") == config.MGAIL()
 
 
 def test_the_paper_and_all_additions_are_the_default_and_an_unknown_one_is_refused():
     every = "+".join(("paper", *variants.ADDITIONS))
-    assert config.for_task("mgail", "hopper", every) == config.for_task("mgail", "hopper")
-    alone = [config.for_task("mgail", "hopper", f"paper+{name}") for name in variants.ADDITIONS]
-    assert len(set(alone) | {config.for_task("mgail", "hopper", "paper")}) == len(alone) + 1
+    assert tasks.for_task("mgail", "hopper", every) == tasks.for_task("mgail", "hopper")
+    alone = [tasks.for_task("mgail", "hopper", f"paper+{name}") for name in variants.ADDITIONS]
+    assert len(set(alone) | {tasks.for_task("mgail", "hopper", "paper")}) == len(alone) + 1
     for wrong in ("paper+clonning", "papr+cloning", "default+cloning"):
         with pytest.raises(BadInput, match=r"--variant=.*expected paper or .* cloning"):
-            config.for_task("mgail", "hopper", wrong)
+            tasks.for_task("mgail", "hopper", wrong)
     with pytest.raises(BadInput, match="no for gail"):
-        config.for_task("gail", "hopper", "paper+cloning")
-    assert config.for_task("gail", "hopper", "mine") == config.for_task("gail", "hopper")
+        tasks.for_task("gail", "hopper", "paper+cloning")
+    assert tasks.for_task("gail", "hopper", "mine") == tasks.for_task("gail", "hopper")
 
 
 def test_settings_cannot_be_changed_in_place():
