@@ -109,7 +109,7 @@ class MGAIL:
     lam: float = 0.95  # of the returns that mix imagined costs with values
     value_data: str = "recorded"  # what it learns from, or "imagined": an imagined future is too
     # bright, as the policy has been trained to make it so. On Walker2d that decides; found
-    value_recent: int = 5000  # only the last so many of them, nearly the policy's own; 0: all
+    value_recent: int = 5000  # only the last so many recorded steps, nearly its own; 0: all
     value_hidden: tuple[int, ...] = (128, 128)
     value_learning_rate: float = 1e-3
     value_target_rate: float = 0.01  # by which its target network follows per iteration
