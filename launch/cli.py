@@ -187,15 +187,15 @@ def imitation(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) ->
         task=get["task"],
         config=settings,
         seed=get["seed"],
-        out=Path(get["out"] or f"runs/{name.replace('/', '_')}"),
+        out=Path(get.get("out") or f"runs/{name.replace('/', '_')}"),
         variant=variant,
         demos_path=Path(get["demos"]) if get.get("demos") else None,
         num_trajectories=get.get("num_trajectories"),
         subsample=get.get("subsample"),
-        episodes=2 if get["smoke"] else get["episodes"],
+        episodes=2 if get["smoke"] else get.get("episodes", 50),
         results_path=Path(get["results"]) if get["results"] else None,
         resume=get.get("resume", False),
-        checkpoint_every=get["checkpoint_every"],
+        checkpoint_every=get.get("checkpoint_every", 60.0),
         workers=workers,
     )
 

@@ -16,7 +16,7 @@ from launch import cli, train_mgail
 NAMES = ("task", "seed", "demos", "num_trajectories", "subsample", "variant", "set", "smoke")
 FLAGS = cli.define(
     **{name: cli.IMITATION_FLAGS[name] for name in NAMES},
-    **{"episodes": 1, "results": None, "out": None, "threads": 1, "checkpoint_every": 60.0},
+    **{"results": None, "threads": 1},
 )
 flags.DEFINE_multi_integer("horizon", [1, 4, 16, 32], "T.", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_multi_integer("batch", [16, 64, 256], "Starts.", lower_bound=1, flag_values=FLAGS)
