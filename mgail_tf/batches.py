@@ -45,13 +45,18 @@ class Batches(Resumable):
             "expert": (expert.states[rows], expert.actions[rows]),
             "mix": rng.random((count, size, 1), dtype=np.float32),
             "starts": buffer.sample_sequences(
-                rng, count, config.policy_batch, length, config.start_recent
+                rng, count, config.policy_batch, length, config.start_recent, config.before_end
             ),
             "noise": self._draw_noise(rng, shape),
             "dead_cost": np.full(count, dead_cost, np.float32),
         }
         if config.horizon_value and config.value_data == "recorded":
             drawn["recorded"] = buffer.sample_sequences(
-                rng, count, config.policy_batch, config.horizon, config.value_recent
+                rng,
+                count,
+                config.policy_batch,
+                config.horizon,
+                config.value_recent,
+                config.before_end,
             )
         return drawn

@@ -98,6 +98,8 @@ class MGAIL:
     # imagination
     rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015)
     start_recent: int = 0  # start from the last so many steps; 0: the whole buffer
+    before_end: float = 0.0  # share of the starts, and of the value's stretches, that is drawn
+    # from the last steps before an end: soon a fall is rare, and nothing else says how to avoid it
     horizon: int = 16  # T; 10 in the released code
     state_gradient: float = 3.0  # bound on a trajectory's J_s, in costs per standardised unit
     unroll: bool = False  # one copy of the graph a step; pays up to T = 10

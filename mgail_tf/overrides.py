@@ -19,6 +19,7 @@ _CHOICES = {
 }
 _FRACTIONS = ("gamma", "train_fraction")  # 0 < x < 1
 _RATES = ("model_target_rate", "value_target_rate")  # 0 < x <= 1
+_SHARES = ("before_end",)  # 0 <= x <= 1
 _MAY_BE_0 = (
     "averaging",
     "burn_in",
@@ -55,6 +56,8 @@ def check(config: Any) -> Any:
             expected = "" if 0 < value < 1 else "more than 0 and less than 1"
         elif key in _RATES:
             expected = "" if 0 < value <= 1 else "more than 0, at most 1"
+        elif key in _SHARES:
+            expected = "" if 0 <= value <= 1 else "from 0 to 1"
         elif isinstance(value, tuple):
             possible = all(type(x) is int and x > 0 for x in value)
             expected = "" if possible else "positive whole numbers"

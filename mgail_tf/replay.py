@@ -9,6 +9,8 @@ from mgail_tf.checkpoint import Resumable
 from mgail_tf.normaliser import Normaliser
 from mgail_tf.types import Episode, Pairs, Sequences, Spec
 
+ENDS, BEFORE_END = 64, 64  # how many of the last ends, and how many steps before one, are drawn
+
 
 class ReplayBuffer(Resumable):
     """A ring of the last `capacity` steps, in environment units, standardised when sampled."""
@@ -68,9 +70,22 @@ class ReplayBuffer(Resumable):
         self._head = (self._head + count) % capacity
         self._size = min(self._size + count, capacity)
 
-    def _drawn(self, rng: np.random.Generator, shape: Sequence[int], recent: int) -> np.ndarray:
-        count = min(self._size, recent or self._size)
-        return (self._head - 1 - rng.integers(count, size=tuple(shape))) % len(self._states)
+    def _drawn(
+        self, rng: np.random.Generator, shape: Sequence[int], recent: int, before_end: float = 0.0
+    ) -> np.ndarray:
+        count, capacity = min(self._size, recent or self._size), len(self._states)
+        ages = rng.integers(count, size=tuple(shape))
+        if before_end:
+            ended = np.flatnonzero(self._terminated[: self._size])
+            ended = np.sort((self._head - 1 - ended) % capacity)[:ENDS]  # ages, the last end first
+            some = (*shape[:-1], round(before_end * shape[-1]))
+            if len(ended):
+                end = rng.choice(ended, some)
+                held = np.minimum(  # steps of its episode before it
+                    self._step[(self._head - 1 - end) % capacity], self._size - 1 - end
+                )
+                ages[..., : some[-1]] = end + np.minimum(rng.integers(BEFORE_END, size=some), held)
+        return (self._head - 1 - ages) % capacity
 
     def sample(self, rng: np.random.Generator, shape: Sequence[int], recent: int = 0) -> Pairs:
         """Draw steps uniformly; `shape` leads every field: [*shape, S] and so on.
@@ -82,7 +97,13 @@ class ReplayBuffer(Resumable):
         return Pairs(self._normaliser(self._states[slots]), self._actions[slots])
 
     def sample_sequences(
-        self, rng: np.random.Generator, blocks: int, batch: int, length: int, recent: int = 0
+        self,
+        rng: np.random.Generator,
+        blocks: int,
+        batch: int,
+        length: int,
+        recent: int = 0,
+        before_end: float = 0.0,
     ) -> Sequences:
         """Draw stretches of `length` steps whose LAST step is uniform over the buffer.
 
@@ -92,10 +113,14 @@ class ReplayBuffer(Resumable):
         actions:  a-2  a-1  a0
         mask:      0    1    1        s-1 began the episode: what would come before is padding
 
+        Args:
+            before_end: share of the batch whose last step is one of the `BEFORE_END` up to one of
+                the last `ENDS` ends of the task, whatever `recent` says.
+
         Returns:
             Sequences with a leading axis of `blocks`: states [blocks, length+1, batch, S], ...
         """
-        last = self._drawn(rng, (blocks, 1, batch), recent)
+        last = self._drawn(rng, (blocks, 1, batch), recent, before_end)
         back = np.arange(length - 1, -1, -1)[None, :, None]
         slots = (last - back) % len(self._states)
         mask = (self._episode[slots] == self._episode[last]) & (

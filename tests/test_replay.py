@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
-from mgail_tf import envs
+from mgail_tf import envs, replay
 from mgail_tf.normaliser import Normaliser
 from mgail_tf.replay import ReplayBuffer
 from mgail_tf.rollout import Collector
@@ -184,6 +184,20 @@ def test_recent_counts_in_a_buffer_that_is_not_full(rng):
     filled = _Filled(*BUFFERS["half empty"])
     drawn = filled.buffer.sample(rng, (2000,), 3)
     assert {(int(n), int(t)) for n, t in drawn.states} == {(2, 4), (2, 5), (2, 6)}
+
+
+def test_a_share_of_the_stretches_is_from_just_before_the_last_ends(filled, rng, monkeypatch):
+    monkeypatch.setattr(replay, "ENDS", 2)
+    monkeypatch.setattr(replay, "BEFORE_END", 3)
+    drawn = filled.buffer.sample_sequences(rng, 200, 8, LENGTH, before_end=0.25)
+    lasts = drawn.states[:, -2].astype(int)  # [200, 8, 2]
+    ends = [step for step in filled.held if step in filled.ends][-2:]
+    before = {step for end in ends for step in filled.stretch(end, 3)} or set(filled.held)
+    assert {tuple(step) for step in lasts[:, :2].reshape(-1, 2)} == before
+    assert {tuple(step) for step in lasts[:, 2:].reshape(-1, 2)} == set(filled.held)
+    for states, _, _, mask in _columns(drawn):
+        steps = [(int(n), int(t)) for n, t in states[:-1][mask == 1]]
+        assert steps == filled.stretch(steps[-1], LENGTH)
 
 
 def test_states_are_standardised_when_sampled(rng):
