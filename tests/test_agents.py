@@ -11,8 +11,9 @@ from mgail_tf import config, envs
 from mgail_tf.agents import bc, gail, mgail, trpo
 from mgail_tf.demos import Demonstrations
 from mgail_tf.objectives import value_loss
+from mgail_tf.replay import ReplayBuffer
 from mgail_tf.rollout import Collector
-from mgail_tf.types import BadInput, Sequences
+from mgail_tf.types import BadInput, Episode, Sequences
 from tests import toys
 
 TINY = config.MGAIL(
@@ -94,6 +95,22 @@ def test_training_episodes_are_cut_off_and_grow_over_the_run(pairs):
     assert max(lengths[:halfway]) <= 20 < max(lengths[halfway:])
     buffer = training._buffer
     assert not buffer._terminated[: len(buffer)].any()  # cut off, as by a time limit
+
+
+def test_a_share_of_starts_and_of_the_values_stretches_is_from_before_ends(pairs):
+    settings = dataclasses.replace(TINY, before_end=0.25, value_data="recorded")
+    learner = mgail.MGAIL(envs.make("ToyLinear-v0", 0).spec, settings, pairs, 0)
+    buffer = ReplayBuffer(200, learner.spec, learner.normaliser)
+    actions = np.zeros((100, 1), np.float32)
+    for ended in (True, False):  # the one that ends the task is at 1, the other at 0
+        states = np.full((101, 2), ended, np.float32)
+        buffer.add(Episode(states, actions, actions, actions[:, 0], ended, not ended, False))
+    zero, _ = learner.normaliser(np.array([[0.0, 0.0], [1.0, 1.0]], np.float32))
+    drawn = learner._batches(buffer, 4.0)
+    for name, special in (("starts", 8), ("recorded", 8), ("sequences", 0)):
+        lasts = drawn[name].states[:, -1]
+        assert (lasts[:, :special] != zero).all()
+        assert (lasts[:, special:] == zero).all(-1).mean() == pytest.approx(0.5, abs=0.1)
 
 
 def test_value_learns_the_costs_of_recorded_steps(pairs):
