@@ -174,28 +174,28 @@ def _workers(get: dict[str, Any], settings: Any) -> int:
 
 def imitation(algorithm: str, values: flags.FlagValues, smoke: Sequence[str]) -> Any:
     """Return the job that an imitator's flags describe."""
-    get = read(values)
+    get = {**IMITATION_FLAGS, **read(values)}  # a script need not have all of them
     settings = config(algorithm, values, smoke)
     workers = _workers(get, settings)
     load_tensorflow(get["threads"])
     from mgail_tf.imitation import Imitation
 
-    variant = get.get("variant", "default")
+    variant = get["variant"]
     name = f"{algorithm}-{get['task']}-{variant}-seed{get['seed']}"
     return Imitation(
         algorithm=algorithm,
         task=get["task"],
         config=settings,
         seed=get["seed"],
-        out=Path(get.get("out") or f"runs/{name.replace('/', '_')}"),
+        out=Path(get["out"] or f"runs/{name.replace('/', '_')}"),
         variant=variant,
-        demos_path=Path(get["demos"]) if get.get("demos") else None,
-        num_trajectories=get.get("num_trajectories"),
-        subsample=get.get("subsample"),
-        episodes=2 if get["smoke"] else get.get("episodes", 50),
+        demos_path=Path(get["demos"]) if get["demos"] else None,
+        num_trajectories=get["num_trajectories"],
+        subsample=get["subsample"],
+        episodes=2 if get["smoke"] else get["episodes"],
         results_path=Path(get["results"]) if get["results"] else None,
-        resume=get.get("resume", False),
-        checkpoint_every=get.get("checkpoint_every", 60.0),
+        resume=get["resume"],
+        checkpoint_every=get["checkpoint_every"],
         workers=workers,
     )
 
