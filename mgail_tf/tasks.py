@@ -88,6 +88,8 @@ _WALKER2D = {
     "updates_per_step": 0.3,
     "prefill_steps": 2000,
     "value_recent": 100_000,  # fewer falls late in training than with 5000; no better a mean
+    "state_gradient": 10.0,  # and the next: falls come back late, when few recorded steps know any
+    "before_end": 0.1,
 }
 # A fall costs the rest of 1,000 steps there and soon is rare: even 30 episodes may know none. The
 # value forgets what falling costs, and the policy drifts until it falls again; found
