@@ -13,6 +13,7 @@ import numpy as np
 
 from mgail_tf import demos, envs, experts, tables
 from mgail_tf.actor import NumpyPolicy
+from mgail_tf.evaluation import normalised
 from mgail_tf.imitation import Imitation, imitate_once
 from mgail_tf.normaliser import Normaliser
 from mgail_tf.tasks import TASKS
@@ -87,7 +88,8 @@ def audit(job: Imitation, table: Path) -> list[dict[str, Any]]:
     Raises:
         BadInput: the task has no committed expert, or the cost has no other sign.
     """
-    if job.task not in TASKS or not experts.rows(job.task):
+    reference = experts.committed_reference(job.task)
+    if job.task not in TASKS or reference is None:
         names = ", ".join(name for name in TASKS if experts.rows(name))
         raise BadInput(f"--task={job.task}: no committed expert, expected one of {names}")
     if job.config.cost not in _OTHER_SIGN:
@@ -105,6 +107,7 @@ def audit(job: Imitation, table: Path) -> list[dict[str, Any]]:
             "cost": _job(job, name, demonstrator).config.cost,
             **{key: found[key] for key in _COPIED},
         }
+        row["normalised"] = round(normalised(found["return_mean"], *reference), 4)
         whole = rows[0]["normalised"] if rows else row["normalised"]
         row["share"] = round(row["normalised"] / whole, 4) if whole else math.nan
         row["demonstrator_return"] = (

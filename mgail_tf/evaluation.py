@@ -1,5 +1,6 @@
 """Scoring a policy on its own environment, deterministically and as sampled."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,5 +63,7 @@ def evaluate_random(task: str, episodes: int, seed: int) -> float:
 
 
 def normalised(return_mean: float, random_return: float, expert_return: float) -> float:
-    """Return (R - random) / (expert - random): 0 is a random policy, 1 is the expert."""
+    """Return (R - random) / (expert - random): 0 is a random policy, 1 the expert; NaN if equal."""
+    if expert_return == random_return:
+        return math.nan
     return (return_mean - random_return) / (expert_return - random_return)

@@ -51,16 +51,24 @@ def rows(task: str) -> list[dict[str, Any]]:
         return [row for row in csv.DictReader(file) if row["task"] == task]
 
 
-def reference(task: str, demonstrations: demos.Demonstrations, seed: int) -> Reference:
-    """Return the committed expert's scores, or for other environments what can be measured.
-
-    There the expert's is the demonstrations' mean return, and the random policy's is measured
-    over 20 episodes.
-    """
+def committed_reference(task: str) -> Reference | None:
+    """Return the scores of a task's committed expert and of random actions; None without one."""
     for row in rows(task):
         if row["mode"] == "stochastic":
             return Reference(float(row["random_return_mean"]), float(row["return_mean"]))
-    return Reference(evaluate_random(task, 20, seed), demonstrations.return_mean)
+    return None
+
+
+def reference(task: str, demonstrations: demos.Demonstrations, seed: int) -> Reference:
+    """Return what a run on someone's own demonstrations is measured by: their mean return.
+
+    Without rewards in them it is the committed expert's, where there is one. The random policy's
+    is the committed one too, or else measured over 20 episodes.
+    """
+    committed, shown = committed_reference(task), demonstrations.return_mean
+    if committed is None:
+        return Reference(evaluate_random(task, 20, seed), shown)
+    return committed if np.isnan(shown) else committed._replace(expert=shown)
 
 
 def collect(

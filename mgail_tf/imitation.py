@@ -69,11 +69,13 @@ def prepare(job: Imitation) -> Given:
         pool = task.pool if task else 1
         path = experts.cached_demonstrations(job.task, spec, pool, 0, job.cache)
     loaded = demos.load(path, spec)
+    committed = None if job.demos_path else experts.committed_reference(job.task)
     count = job.num_trajectories or (task.num_trajectories if task else len(loaded.episodes))
     every = job.subsample or (task.subsample if task else 1)
     chosen = loaded.choose(count, job.seed)
     pairs = chosen.subsample(every, job.seed, spec)
-    return Given(spec, chosen, pairs, every, experts.reference(job.task, loaded, EVALUATION_SEED))
+    reference = committed or experts.reference(job.task, loaded, EVALUATION_SEED)
+    return Given(spec, chosen, pairs, every, reference)
 
 
 def imitate(job: Imitation) -> list[dict[str, Any]]:

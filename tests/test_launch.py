@@ -25,7 +25,7 @@ from launch import (
     train_gail,
     train_mgail,
 )
-from mgail_tf import demos, envs, experts, tables, tasks
+from mgail_tf import audit, demos, envs, evaluation, experts, tables, tasks
 
 SCRIPTS = [
     audit_bias,
@@ -236,6 +236,29 @@ def test_committed_experts_fit_their_rows():
         from mgail_tf.actor import sha256
 
         assert {row["weights_sha256"] for row in rows} == {sha256(experts.weights_path(task))}
+
+
+@pytest.mark.parametrize("rewarded", [True, False])
+def test_own_demonstrations_are_the_score_s_unit(tmp_path, rewarded):
+    spec, path = envs.make("cartpole", 0).spec, tmp_path / "falls.npz"
+    experts.collect(audit.constant_policy(spec), "cartpole", 5, 0, False, path)  # 10 steps
+    shown = demos.load(path, spec).return_mean
+    if not rewarded:
+        with np.load(path) as data:
+            np.savez(path, **{k: data[k] for k in data.files if k != "rewards"})
+    out = tmp_path / "bc"
+    assert run(train_bc, "--task=cartpole", f"--demos={path}", f"--out={out}", "--smoke") == 0
+    final = json.loads((out / "final.json").read_text())
+    expert, chance = (shown if rewarded else 200.0), final["random_return"]
+    assert final["expert_return"] == expert and shown < 15
+    for row in final["rows"]:
+        score = (row["return_mean"] - chance) / (expert - chance)
+        assert row["normalised"] == pytest.approx(score, abs=1e-3)
+
+
+def test_score_is_unknown_where_the_expert_is_no_better_than_chance():
+    assert np.isnan(evaluation.normalised(-200.0, -200.0, -200.0))
+    assert evaluation.normalised(-110.0, -200.0, -100.0) == 0.9
 
 
 def test_schema_is_what_collect_writes(cartpole_demos):
