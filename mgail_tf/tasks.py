@@ -104,9 +104,7 @@ _ANT = {
     # near the expert's states; found
     "discriminator_learning_rate": 1e-4,
     "gradient_penalty": 10.0,  # 200 pairs of 35 components are memorised
-    "before_end": 0.1,
-    "state_gradient": 10.0,
-    "model_noise": 1.0,  # a hop above 1 m ends the task: a model without noise never goes there
+    "before_end": 0.1,  # no early end in 120 episodes of two tuning seeds; some on others; found
     **_NO_FALLS,
 }
 _HUMANOID = {
