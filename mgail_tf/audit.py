@@ -110,11 +110,8 @@ def audit(job: Imitation, table: Path) -> list[dict[str, Any]]:
         row["normalised"] = round(normalised(found["return_mean"], *reference), 4)
         whole = rows[0]["normalised"] if rows else row["normalised"]
         row["share"] = round(row["normalised"] / whole, 4) if whole else math.nan
-        row["demonstrator_return"] = (
-            round(demonstrator.return_mean, 2)
-            if name == "constant"
-            else round(float(experts.rows(job.task)[1]["return_mean"]), 2)
-        )
+        shown = demonstrator.return_mean if name == "constant" else reference.expert
+        row["demonstrator_return"] = round(shown, 2)
         rows.append(row)
     for row in rows:
         tables.append_row(table, row, once=True)
