@@ -92,7 +92,7 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
         results.check_free(job.out)  # before the demonstrations take their time
     if job.results_path:
         tables.check_table(job.results_path, tables.RUN_COLUMNS)
-        tables.check_table(job.results_path.with_name("curves.csv"), tables.CURVE_COLUMNS)
+        tables.check_table(tables.curves_of(job.results_path), tables.CURVE_COLUMNS)
     given = prepare(job)
     described = {
         "algorithm": job.algorithm,
@@ -242,9 +242,9 @@ def _write(
     shutil.rmtree(run.path / "saved_model", ignore_errors=True)  # of a run that was killed here
     export.save(run.path / "saved_model", actor, given.spec, metadata)
     table = job.results_path or run.path / "results.csv"
-    if job.algorithm != "bc":
+    if job.results_path and job.algorithm != "bc":
         names = ("task", "algorithm", "variant", "num_trajectories", "subsample", "seed")
         identity = {name: shared[name] for name in names}
-        figures.keep_curve(run.path / "progress.csv", identity, table.with_name("curves.csv"))
+        figures.keep_curve(run.path / "progress.csv", identity, tables.curves_of(table))
     run.finish({"rows": rows, **metadata}, rows, table)
     return rows

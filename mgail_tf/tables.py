@@ -50,6 +50,15 @@ def commit() -> str:
         return ""
 
 
+def curves_of(table: Path) -> Path:
+    """Return where the learning curves of a table's runs are kept.
+
+    Those of runs.csv in curves.csv beside it, of any other X.csv in X_curves.csv: one run's name
+    may stand in both tables, with other settings.
+    """
+    return table.with_name("curves.csv" if table.stem == "runs" else f"{table.stem}_curves.csv")
+
+
 def config_sha256(config: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a config as canonical JSON."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()

@@ -136,6 +136,12 @@ def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_dem
     ]
     assert run(train_mgail, *shared, f"--out={tmp_path / 'mgail'}", *model) == 0
     assert run(train_gail, *shared, f"--out={tmp_path / 'gail'}") == 0
+    curves = rows_of(tmp_path / "curves.csv")
+    assert {row["algorithm"] for row in curves} == {"mgail", "gail"}
+    other = f"--results={tmp_path / 'other.csv'}"  # its curves must not be taken for runs.csv's
+    assert run(train_gail, *shared, other, f"--out={tmp_path / 'other'}") == 0
+    assert rows_of(tmp_path / "curves.csv") == curves
+    assert {row["algorithm"] for row in rows_of(tmp_path / "other_curves.csv")} == {"gail"}
     found = [row["algorithm"] for row in rows_of(table)]
     assert found == ["bc", "bc", "mgail", "mgail", "gail", "gail"]
     config = json.loads((tmp_path / "mgail/config.json").read_text())["config"]
