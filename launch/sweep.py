@@ -4,7 +4,8 @@
 
 A run whose rows the CSV has (by task, algorithm, variant and seed, whatever --set says: give other
 settings another CSV) is not made again, and one that was stopped goes on: an interrupted sweep is
-taken up by the same command. What a run prints is in a .log file beside its folder.
+taken up by the same command. What a run prints is in a .log file beside its folder. In --demos,
+{task} stands for the task's name: --demos=mine/{task}.npz.
 """
 
 import csv
@@ -25,7 +26,7 @@ from mgail_tf.overrides import override
 from mgail_tf.tasks import TASKS, for_task
 from mgail_tf.types import BadInput
 
-FLAGS = cli.define(set=None, smoke=False, results=None, out="runs/sweep")
+FLAGS = cli.define(set=None, smoke=False, results=None, demos=None, out="runs/sweep")
 flags.DEFINE_enum(
     "algorithm", "mgail", ["bc", "gail", "mgail"], "Which imitator.", flag_values=FLAGS
 )
@@ -33,6 +34,10 @@ flags.DEFINE_list("tasks", list(TASKS), "Tasks, between commas.", flag_values=FL
 flags.DEFINE_list("variants", ["default"], "Variants, between commas.", flag_values=FLAGS)
 flags.DEFINE_list("seeds", ["0"], "Seeds, between commas.", flag_values=FLAGS)
 flags.DEFINE_integer("jobs", 1, "Runs at once, a core each.", lower_bound=1, flag_values=FLAGS)
+
+
+def _demos(get: dict, task: str) -> Path | None:
+    return Path(get["demos"].replace("{task}", task)) if get["demos"] else None
 
 
 class _Run(NamedTuple):
@@ -66,6 +71,8 @@ def _wanted(get: dict) -> list[_Run]:
     for task in get["tasks"]:
         if task not in TASKS:
             raise BadInput(f"--tasks: found {task!r}, expected some of {', '.join(TASKS)}")
+        if (demos := _demos(get, task)) and not demos.is_file():
+            raise BadInput(f"--demos: {demos}: no such file")
     for task, variant in itertools.product(get["tasks"], get["variants"]):
         override(for_task(get["algorithm"], task, variant), get["set"] or [])
     every = itertools.product(get["variants"], get["tasks"], get["seeds"])
@@ -80,6 +87,7 @@ def _train(run: _Run, get: dict, results: Path, cores: "queue.Queue[int]") -> bo
     command = [sys.executable, str(script), f"--task={run.task}", f"--variant={run.variant}"]
     command += [f"--seed={run.seed}", f"--out={folder}", f"--results={results}", "--resume"]
     command += ["--smoke"] if get["smoke"] else []
+    command += [f"--demos={demos}"] if (demos := _demos(get, run.task)) else []
     command += [word for change in get["set"] or [] for word in ("--set", change)]
     core = cores.get()
     try:

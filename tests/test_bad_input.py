@@ -317,6 +317,11 @@ CASES: dict[str, tuple[Any, list[str], str]] = {  # name -> (script, flags, what
     "audit of a task without expert": (audit_bias, ["--task=Pendulum-v1"], "no committed expert"),
     "audit of another algorithm": (audit_bias, ["--algorithm=bc"], "algorithm"),
     "sweep of an unknown task": (sweep, ["--tasks=cartpole,foo"], "--tasks: found 'foo'"),
+    "sweep without a task's demonstrations": (
+        sweep,
+        ["--tasks=acrobot", "--demos=no/{task}.npz"],
+        "--demos: no/acrobot.npz: no such file",
+    ),
     "sweep into another table": (sweep, ["--results=precious"], "precious: columns"),
     "sweep of no seed": (sweep, ["--seeds="], "--seeds: found none"),
     "sweep of an unknown addition": (sweep, ["--variants=paper+x"], "found paper+x"),

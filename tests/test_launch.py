@@ -102,8 +102,10 @@ def _check_diagnostics(out: Path) -> None:
         assert found[int(row["env_steps"]), "model_error"] == pytest.approx(expected)
 
 
-def test_sweep_makes_each_run_once_and_says_which_failed(tmp_path, capsys):
+def test_sweep_makes_each_run_once_and_says_which_failed(tmp_path, capsys, cartpole_demos):
+    (tmp_path / "cartpole.npz").write_bytes(Path(cartpole_demos).read_bytes())
     table, wanted = tmp_path / "runs.csv", ["--algorithm=bc", "--tasks=cartpole", "--smoke"]
+    wanted.append(f"--demos={tmp_path}/{{task}}.npz")
     shared = [*wanted, f"--out={tmp_path / 'sweep'}", f"--results={table}"]
     assert run(sweep, *shared, "--seeds=0") == 0
     assert "done: bc cartpole default seed 0" in capsys.readouterr().out
@@ -118,6 +120,8 @@ def test_sweep_makes_each_run_once_and_says_which_failed(tmp_path, capsys):
         ("0", "deterministic"),
         ("0", "stochastic"),
     ]
+    given = demos.load(cartpole_demos, envs.make("cartpole", 0).spec)
+    assert rows_of(table)[0]["demos_sha256"] == given.sha256
 
 
 def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_demos, capsys):
