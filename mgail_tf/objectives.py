@@ -64,22 +64,23 @@ def forward_model_loss(model, sequences: Sequences, recorded: int = 0):
             prediction, as imagined ones do, and the gradient flows through it. 0: all.
     """
     states, actions, terminated, mask = sequences
+    begun = tf.concat([tf.zeros_like(mask[:1]), mask[:-1]], 0) > 0  # the step before is recorded
+    own = begun & (tf.range(mask.shape[0])[:, None] >= (recorded or mask.shape[0]))
+
+    def step(carry, given):
+        ahead, hidden, _ = carry
+        state, action, own_t, mask_t = given
+        prediction = model(tf.where(own_t[:, None], ahead, state), action, hidden)
+        hidden = prediction.hidden * mask_t[:, None]
+        return prediction.next_states, hidden, prediction.end_logits
+
     hidden = tf.zeros([states.shape[1], model.hidden_size], states.dtype)
-    error, end_loss = 0.0, 0.0
-    ahead = states[0]
-    for t in range(actions.shape[0]):
-        state = states[t]
-        if recorded and t >= recorded:
-            state = tf.where(mask[t - 1][:, None] > 0, ahead, state)
-        prediction = model(state, actions[t], hidden)
-        ahead = prediction.next_states
-        hidden = prediction.hidden * mask[t][:, None]
-        squared = tf.reduce_sum(tf.square(prediction.next_states - states[t + 1]), -1)
-        entropy = tf.nn.sigmoid_cross_entropy_with_logits(terminated[t], prediction.end_logits)
-        error += tf.reduce_sum(mask[t] * squared)
-        end_loss += tf.reduce_sum(mask[t] * entropy)
-    steps = tf.reduce_sum(mask)
-    error, end_loss = error / steps, end_loss / steps
+    carry = states[0], hidden, tf.zeros_like(mask[0])
+    given = states[:-1], actions, own, mask
+    ahead, _, end_logits = tf.scan(step, given, carry)
+    squared = tf.reduce_sum(tf.square(ahead - states[1:]), -1)
+    entropy = tf.nn.sigmoid_cross_entropy_with_logits(terminated, end_logits)
+    error, end_loss = (tf.reduce_sum(mask * x) / tf.reduce_sum(mask) for x in (squared, entropy))
     return error + end_loss, {"model_error": error, "end_loss": end_loss}
 
 
