@@ -1,6 +1,7 @@
 """What --variant names beside "default": other settings of MGAIL. Any other name is only a label.
 
-"paper+model_end" is the variant `paper` with one of the ADDITIONS, or several.
+"paper+model_end" is the variant `paper` with one of the ADDITIONS, or several; "default-model_end"
+is the default without: as `paper` has it.
 """
 
 from typing import Any
@@ -69,15 +70,18 @@ def changes(algorithm: str, variant: str) -> dict[str, Any]:
     """Return what a variant changes of an algorithm's settings; nothing if it is only a label.
 
     Raises:
-        BadInput: it adds something unknown, or to something unknown.
+        BadInput: it adds or leaves out something unknown, or adds to something unknown.
     """
     known = VARIANTS.get(algorithm, {})
-    base, *added = variant.split("+")
+    sign = "-" if variant.startswith("default-") else "+"
+    base, *names = variant.split(sign)
     settings = dict(known.get(base, {}))
-    for name in added:
-        if base not in known or name not in ADDITIONS:
-            bases, names = " or ".join(known) or "no", ", ".join(ADDITIONS)
-            expected = f"{bases} for {algorithm}, and + one of {names}"
-            raise BadInput(f"--variant={variant}: found {base}+{name}, expected {expected}")
-        settings |= ADDITIONS[name]
+    for name in names:
+        if not known or (sign == "+" and base not in known) or name not in ADDITIONS:
+            bases = " or ".join([*(f"{x}+X" for x in known), "default-X"])
+            expected = f"a name without {sign} for {algorithm}"
+            if known:
+                expected = f"{bases}, X one of {', '.join(ADDITIONS)}"
+            raise BadInput(f"--variant={variant}: found {base}{sign}{name}, expected {expected}")
+        settings |= ADDITIONS[name] if sign == "+" else {k: _PAPER[k] for k in ADDITIONS[name]}
     return settings

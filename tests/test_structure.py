@@ -223,12 +223,23 @@ def test_the_paper_and_all_additions_are_the_default_and_an_unknown_one_is_refus
     assert tasks.for_task("mgail", "hopper", every) == tasks.for_task("mgail", "hopper")
     alone = [tasks.for_task("mgail", "hopper", f"paper+{name}") for name in variants.ADDITIONS]
     assert len(set(alone) | {tasks.for_task("mgail", "hopper", "paper")}) == len(alone) + 1
-    for wrong in ("paper+clonning", "papr+cloning", "default+cloning"):
-        with pytest.raises(BadInput, match=r"--variant=.*expected paper or .* cloning"):
+    for wrong in ("paper+clonning", "papr+cloning", "default+cloning", "default-clonning"):
+        with pytest.raises(BadInput, match=r"--variant=.*expected paper\+X .* default-X.* cloning"):
             tasks.for_task("mgail", "hopper", wrong)
-    with pytest.raises(BadInput, match="no for gail"):
-        tasks.for_task("gail", "hopper", "paper+cloning")
+    for wrong in ("paper+cloning", "default-cloning"):
+        with pytest.raises(BadInput, match=r"a name without [+-] for gail"):
+            tasks.for_task("gail", "hopper", wrong)
     assert tasks.for_task("gail", "hopper", "mine") == tasks.for_task("gail", "hopper")
+
+
+def test_the_default_without_an_addition_has_what_the_paper_has_there():
+    every = list(variants.ADDITIONS)
+    for name in every:
+        others = "+".join(("paper", *(other for other in every if other != name)))
+        without = tasks.for_task("mgail", "hopper", f"default-{name}")
+        assert without == tasks.for_task("mgail", "hopper", others)
+    none = tasks.for_task("mgail", "hopper", "-".join(("default", *every)))
+    assert none == tasks.for_task("mgail", "hopper", "paper")
 
 
 def test_settings_cannot_be_changed_in_place():
