@@ -46,7 +46,7 @@ def define(**wanted: Any) -> flags.FlagValues:
         "subsample": (flags.DEFINE_integer, "Keep one pair in so many; default: the task's."),
         "variant": (
             flags.DEFINE_string,
-            "Settings: default, paper, released, hadamard_gru, or paper+X with an addition X "
+            "Settings: default, paper, released, hadamard_gru, paper+X or default-X, X an addition "
             "(variants.py); another name labels what --set gives.",
         ),
         "results": (flags.DEFINE_string, "CSV to append the result rows to; default: in --out."),
