@@ -104,7 +104,6 @@ _ANT = {
     # near the expert's states; found
     "discriminator_learning_rate": 1e-4,
     "gradient_penalty": 10.0,  # 200 pairs of 35 components are memorised
-    "discriminator_recent": 30_000,  # most of all steps are turned away, and easily told; found
     "before_end": 0.1,  # no early end in 120 episodes of two tuning seeds; some on others; found
     **_NO_FALLS,
 }
