@@ -8,7 +8,9 @@ import numpy as np
 from mgail_tf import config as configs
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.replay import ReplayBuffer
-from mgail_tf.types import Pairs, Spec
+from mgail_tf.types import Pairs, Sequences, Spec
+
+ERRORS, RECENT = 1024, 10_000  # of the model, on how many of the last so many steps
 
 
 class Batches(Resumable):
@@ -20,11 +22,16 @@ class Batches(Resumable):
         config: configs.MGAIL,
         expert: Pairs,
         draw_noise: Callable[..., np.ndarray],
+        model_errors: Callable[[Sequences], Any],
         rng: np.random.Generator,
     ):
-        """Remember the expert's standardised pairs and the policy's kind of noise."""
+        """Remember the expert's standardised pairs, the policy's kind of noise and the model's.
+
+        Args:
+            model_errors: by how much the model misses the last states of stretches, [B, S].
+        """
         self._spec, self._config, self._expert = spec, config, expert
-        self._draw_noise, self._rng = draw_noise, rng
+        self._draw_noise, self._model_errors, self._rng = draw_noise, model_errors, rng
 
     def _parts(self) -> dict[str, Any]:
         return {"rng": self._rng}
@@ -59,4 +66,9 @@ class Batches(Resumable):
                 config.value_recent,
                 config.before_end,
             )
+        if config.model_noise and config.rollout == "imagine":
+            recorded = buffer.sample_sequences(rng, 1, ERRORS, config.burn_in + 1, RECENT)
+            errors = np.asarray(self._model_errors(Sequences(*(x[0] for x in recorded))))
+            rows = rng.integers(ERRORS, size=shape[:-1])
+            drawn["errors"] = np.float32(config.model_noise) * errors[rows]
         return drawn

@@ -102,6 +102,8 @@ class MGAIL:
     # from the last steps before an end: soon a fall is rare, and nothing else says how to avoid it
     horizon: int = 16  # T; 10 in the released code
     state_gradient: float = 3.0  # bound on a trajectory's J_s, in costs per standardised unit
+    model_noise: float = 0.0  # an imagined step adds so much of an error that the model made on
+    # recorded ones: the exact gradient meets what a model without noise never imagines
     unroll: bool = False  # one copy of the graph a step; pays up to T = 10
     gamma: float = 0.99
     cost: str = "neg_log_expert"  # released code; Eq. 3 is "log_d"

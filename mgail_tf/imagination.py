@@ -39,11 +39,19 @@ def bounded(states, limit: float):
 
 
 def imagine(
-    policy, model, start, hidden, noise, unroll: bool, with_end: bool, limit: float = 0.0
+    policy,
+    model,
+    start,
+    hidden,
+    noise,
+    unroll: bool,
+    with_end: bool,
+    limit: float = 0.0,
+    errors=None,
 ) -> Trajectory:
     """Roll the policy out in the forward model; states after the first come from the model.
 
-    start = s0   a_t = pi(s_t, noise_t)   s_t+1 = f(s_t, a_t)   survival_t = 1 - P(end at t)
+    start = s0   a_t = pi(s_t, noise_t)   s_t+1 = f(s_t, a_t) + e_t   survival_t = 1 - P(end at t)
 
     Args:
         start: [B, S]; hidden: [B, H] from `burn_in`; noise: [T, B, A] from `draw_noise`.
@@ -52,9 +60,11 @@ def imagine(
         limit: bound on the norm of J_s (Eq. 12) that a trajectory passes back through a state; 0
             leaves the gradient exact. Without one, the few trajectories whose gradient explodes
             over many steps decide the direction of the whole batch.
+        errors: [T, B, S] e, what a model without noise leaves out; None: nothing.
     """
 
-    def step(carry, noise_t):
+    def step(carry, drawn):
+        noise_t, error = (drawn, None) if errors is None else drawn
         state, hidden, _, _ = carry
         state = bounded(state, limit) if limit else state
         action = policy.sample(state, noise_t)
@@ -63,9 +73,11 @@ def imagine(
         prediction = model(state, action, hidden)
         ends = prediction.end_logits
         survival = tf.sigmoid(-ends) if with_end else tf.ones_like(ends)
-        return prediction.next_states, prediction.hidden, action, survival
+        ahead = prediction.next_states if error is None else prediction.next_states + error
+        return ahead, prediction.hidden, action, survival
 
-    return _roll(step, start, hidden, noise, noise, unroll)
+    drawn = noise if errors is None else (noise, errors)
+    return _roll(step, start, hidden, noise, drawn, unroll)
 
 
 def replay_rollout(policy, model, states, actions, noise, hidden, unroll: bool) -> Trajectory:

@@ -32,6 +32,7 @@ _MAY_BE_0 = (
     "gradient_penalty",
     "gradient_slope",
     "lam",
+    "model_noise",
     "model_recorded",
     "start_recent",
     "state_components",

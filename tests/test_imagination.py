@@ -147,6 +147,31 @@ def test_imagined_death_stops_the_cost(rng):
     np.testing.assert_allclose(mixed[0], 0.1 * costs[0] + 0.9 * after)
 
 
+@pytest.mark.parametrize("unroll", [True, False])
+def test_model_errors_are_added_to_imagined_states_and_leave_the_gradient(
+    float64, continuous, rng, unroll
+):
+    policy, model, _ = _networks(continuous)
+    start = tf.constant(rng.normal(size=(BATCH, 3)) * 0.3)
+    noise = tf.constant(rng.normal(size=(T, BATCH, 2)) * 0.3)
+    errors = tf.constant(rng.normal(size=(T, BATCH, 3)) * 0.1)
+    hidden = tf.zeros([BATCH, model.hidden_size], tf.float64)
+    rest = hidden, noise, unroll, True, 0.0
+    with tf.GradientTape() as tape:
+        tape.watch(start)
+        states, actions, _ = imagine(policy, model, start, *rest, errors)
+        slope = states[1]
+    for t in range(T):
+        predicted = model(states[t], actions[t], hidden).next_states
+        np.testing.assert_allclose(states[t + 1], predicted + errors[t], atol=1e-12)
+    with tf.GradientTape() as plain:
+        plain.watch(start)
+        without = imagine(policy, model, start, *rest).states[1]
+    np.testing.assert_allclose(
+        tape.gradient(slope, start), plain.gradient(without, start), atol=1e-12
+    )
+
+
 def test_bounded_state_gradient_shortens_only_long_rows():
     states = tf.constant([[3.0, 4.0], [0.3, 0.4]])
     with tf.GradientTape() as tape:

@@ -38,6 +38,7 @@ SETTINGS = {
         "block=5",
         "horizon=2",
         "value_data=recorded",
+        "model_noise=1",
         "unroll=True",
         "burn_in=1",
         "model_length=2",

@@ -342,6 +342,42 @@ def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng)
     assert all(g is not None and np.abs(g).max() > 0 for g in gradients)
 
 
+@pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])
+def test_model_noise_draws_whole_errors_of_the_slow_model(continuous, eager, rng, model):
+    learner, buffer = _learner(continuous, rng, model=model, model_noise=2.0, horizon=4)
+    learner.model.set_weights([w + 1.0 for w in learner.model.get_weights()])  # not this one's
+    errors = learner._batches(buffer, 4.0)["errors"]
+    assert errors.shape == (1, 4, 8, 3)
+    for row in errors.reshape(-1, 3)[:10]:
+        ages = [i for i in range(35) if np.allclose(row, 2.0 * _error(learner, buffer, i))]
+        assert len(ages) == 1  # of one recorded step, all components together
+    assert len(np.unique(errors.reshape(-1, 3), axis=0)) > 10
+
+
+def _error(learner, buffer, slot):
+    """Return by how much the slow model misses a slot's next state, after two steps of burn-in."""
+    standardise = learner.normaliser
+    hidden = np.zeros([1, learner.model.hidden_size], np.float32)
+    for i in range(slot - min(2, buffer._step[slot]), slot):
+        state = standardise(buffer._states[i][None])
+        hidden = learner._slow_model(state, buffer._actions[i][None], hidden).hidden
+    state = standardise(buffer._states[slot][None])
+    ahead = learner._slow_model(state, buffer._actions[slot][None], hidden).next_states
+    return (standardise(buffer._next_states[slot][None]) - ahead)[0]
+
+
+@pytest.mark.parametrize("rollout", ["imagine", "replay"])
+def test_model_noise_reaches_imagined_rollouts_only(continuous, eager, rng, rollout):
+    weights = []
+    for noise in (0.0, 1.0):
+        learner, buffer = _learner(
+            continuous, np.random.default_rng(0), rollout=rollout, model_noise=noise
+        )
+        learner.update(buffer, 0.0)
+        weights.append(np.concatenate([np.ravel(w) for w in learner.policy.get_weights()]))
+    assert np.array_equal(*weights) == (rollout == "replay")
+
+
 @pytest.mark.parametrize(("averaging", "share"), [(0.0, 1.0), (0.5, 1 / 1.5), (2.0, 1 / 3)])
 def test_scored_policy_is_a_running_average(continuous, eager, rng, averaging, share):
     learner, buffer = _learner(continuous, rng, averaging=averaging, log_std=-0.5)

@@ -71,8 +71,8 @@ class MGAIL(Resumable):
         )
         size, hidden = spec.state_size, config.value_hidden
         self.value, self._target = (Value(size, hidden, smooth, seed + 300) for _ in range(2))
-        draw = self.policy.draw_noise
-        self._batches = Batches(spec, config, self._expert, draw, np.random.default_rng([seed, 2]))
+        draw = self.policy.draw_noise, tf.function(self._model_errors)
+        self._batches = Batches(spec, config, self._expert, *draw, np.random.default_rng([seed, 2]))
         clips = {
             "model": 10.0,
             "discriminator": 10.0,
@@ -127,7 +127,13 @@ class MGAIL(Resumable):
         norms = {"gradient": gradients, "weights": [v.value for v in variables]}
         return {**metrics, **{f"{name}_{k}": tf.linalg.global_norm(v) for k, v in norms.items()}}
 
-    def _rollout(self, starts: Sequences, noise) -> Trajectory:
+    def _model_errors(self, recorded: Sequences):
+        """Return s' - f(s, a) [B, S] of the last steps of stretches, by the model imagined with."""
+        states, actions, _, mask = recorded
+        hidden = burn_in(self._slow_model, states[:-2], actions[:-1], mask[:-1])
+        return states[-1] - self._slow_model(states[-2], actions[-1], hidden).next_states
+
+    def _rollout(self, starts: Sequences, noise, errors) -> Trajectory:
         """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
         config, warm = self.config, self.config.burn_in
         states, actions, _, mask = starts
@@ -144,15 +150,16 @@ class MGAIL(Resumable):
                 config.model_end,
                 # J is a mean over the batch and the steps
                 config.state_gradient / (config.policy_batch * config.horizon),
+                errors,
             )
         return replay_rollout(
             self.policy, model, states[warm:], actions[warm:], noise, hidden, config.unroll
         )
 
-    def _policy_loss(self, starts: Sequences, noise, expert, dead_cost):
+    def _policy_loss(self, starts: Sequences, noise, expert, dead_cost, errors=None):
         """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step."""
         config = self.config
-        states, actions, survival = self._rollout(starts, noise)
+        states, actions, survival = self._rollout(starts, noise, errors)
         costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
         values = self._target(states[1:]) if config.horizon_value else None
         to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, dead_cost)
@@ -190,8 +197,9 @@ class MGAIL(Resumable):
 
     def update_policy(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Lines 9 to 14: the policy; then the value, on recorded or imagined states."""
-        data = [batch[name] for name in ("starts", "noise", "expert", "dead_cost")]
-        metrics = self._step("policy", functools.partial(self._policy_loss, *data))
+        data = [batch.get(name) for name in ("noise", "expert", "dead_cost", "errors")]
+        loss = functools.partial(self._policy_loss, batch["starts"], *data)
+        metrics = self._step("policy", loss)
         seen = metrics.pop("imagined")
         if self.config.horizon_value:
             if self.config.value_data == "recorded":
