@@ -1,4 +1,4 @@
-"""Many iterations in one graph: their mean metrics, and the first number that is not finite."""
+"""Loops in one graph: steps in time; iterations, their mean metrics, the first not finite."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,6 +6,21 @@ from typing import Any
 import tensorflow as tf
 
 from mgail_tf.types import Diverged
+
+
+def scan(step: Callable[[Any, Any], Any], carry: Any, inputs: Any, unroll: bool) -> Any:
+    """Return every carry = step(carry, row) over the rows of `inputs`, stacked.
+
+    Args:
+        unroll: one copy of the graph a row (faster up to about 10) or a loop (compiles faster).
+    """
+    if not unroll:
+        return tf.scan(step, inputs, initializer=carry)
+    carries = []
+    for t in range(tf.nest.flatten(inputs)[0].shape[0]):
+        carry = step(carry, tf.nest.map_structure(lambda x, t=t: x[t], inputs))
+        carries.append(carry)
+    return tf.nest.map_structure(lambda *rows: tf.stack(rows), *carries)
 
 
 def run(iteration: Callable[[Any], dict[str, Any]], batches: Any, names: Sequence[str]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from mgail_tf import blocks
 from mgail_tf.types import Trajectory
 
 
@@ -55,7 +56,7 @@ def imagine(
 
     Args:
         start: [B, S]; hidden: [B, H] from `burn_in`; noise: [T, B, A] from `draw_noise`.
-        unroll: one copy of the graph a step (faster up to T = 10) or a loop (compiles faster).
+        unroll: see `blocks.scan`.
         with_end: let the model say where the task ends; else `survival` is 1.
         limit: bound on the norm of J_s (Eq. 12) that a trajectory passes back through a state; 0
             leaves the gradient exact. Without one, the few trajectories whose gradient explodes
@@ -106,14 +107,7 @@ def replay_rollout(policy, model, states, actions, noise, hidden, unroll: bool) 
 
 
 def _roll(step, start, hidden, actions, inputs: Any, unroll: bool) -> Trajectory:
-    """Run `step` over the leading axis of `inputs`, unrolled or scanned; stack what it returns."""
+    """Run `step` over the leading axis of `inputs`, see `blocks.scan`."""
     carry = (start, hidden, tf.zeros_like(actions[0]), tf.ones_like(start[:, 0]))
-    if unroll:
-        rows = []
-        for t in range(actions.shape[0]):
-            carry = step(carry, tf.nest.map_structure(lambda x, t=t: x[t], inputs))
-            rows.append(carry)
-        states, _, drawn, survival = (tf.stack(column) for column in zip(*rows, strict=True))
-    else:
-        states, _, drawn, survival = tf.scan(step, inputs, initializer=carry)
+    states, _, drawn, survival = blocks.scan(step, carry, inputs, unroll)
     return Trajectory(tf.concat([start[None], states], 0), drawn, survival)

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from mgail_tf import blocks
 from mgail_tf.types import Sequences
 
 
@@ -53,7 +54,7 @@ def discriminator_loss(discriminator, agent, expert, mix, penalty: float, slope:
     return loss, metrics
 
 
-def forward_model_loss(model, sequences: Sequences, recorded: int = 0):
+def forward_model_loss(model, sequences: Sequences, recorded: int = 0, unroll: bool = False):
     """Return (loss, metrics): squared error of the next state and cross-entropy of the end.
 
     states:   s0  s1  s2 ... sL     the hidden state runs along from the first recorded step
@@ -62,6 +63,7 @@ def forward_model_loss(model, sequences: Sequences, recorded: int = 0):
     Args:
         recorded: how many steps start in the recorded state; those after start in the model's own
             prediction, as imagined ones do, and the gradient flows through it. 0: all.
+        unroll: see `blocks.scan`.
     """
     states, actions, terminated, mask = sequences
     begun = tf.concat([tf.zeros_like(mask[:1]), mask[:-1]], 0) > 0  # the step before is recorded
@@ -77,7 +79,7 @@ def forward_model_loss(model, sequences: Sequences, recorded: int = 0):
     hidden = tf.zeros([states.shape[1], model.hidden_size], states.dtype)
     carry = states[0], hidden, tf.zeros_like(mask[0])
     given = states[:-1], actions, own, mask
-    ahead, _, end_logits = tf.scan(step, given, carry)
+    ahead, _, end_logits = blocks.scan(step, carry, given, unroll)
     squared = tf.reduce_sum(tf.square(ahead - states[1:]), -1)
     entropy = tf.nn.sigmoid_cross_entropy_with_logits(terminated, end_logits)
     error, end_loss = (tf.reduce_sum(mask * x) / tf.reduce_sum(mask) for x in (squared, entropy))

@@ -239,8 +239,11 @@ def _sequences(rng):
     return Sequences(states, actions, terminated, mask)
 
 
+@pytest.mark.parametrize("unroll", [True, False])
 @pytest.mark.parametrize("recorded", [0, 2, 3])
-def test_forward_model_loss_is_the_mean_over_recorded_steps(float64, continuous, rng, recorded):
+def test_forward_model_loss_is_the_mean_over_recorded_steps(
+    float64, continuous, rng, recorded, unroll
+):
     model = HadamardGRU(continuous, 5, 5.0, "relu", 0)
     for variable in model.variables:
         variable.assign(0.6 * rng.normal(size=variable.shape))
@@ -259,7 +262,7 @@ def test_forward_model_loss_is_the_mean_over_recorded_steps(float64, continuous,
             ended = batch.terminated[t, b]
             entropies.append(-ended * np.log(p_end) - (1 - ended) * np.log(1 - p_end))
     given = Sequences(*(tf.constant(x) for x in batch))
-    loss, metrics = forward_model_loss(model, given, recorded)
+    loss, metrics = forward_model_loss(model, given, recorded, unroll)
     assert len(errors) == 7
     np.testing.assert_allclose(metrics["model_error"], np.mean(errors), atol=1e-12)
     np.testing.assert_allclose(metrics["end_loss"], np.mean(entropies), atol=1e-12)

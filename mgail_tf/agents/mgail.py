@@ -183,7 +183,7 @@ class MGAIL(Resumable):
 
     def update_model(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Line 7 of Algorithm 1: the forward model, and its slow copy."""
-        data = batch["sequences"], self.config.model_recorded
+        data = batch["sequences"], self.config.model_recorded, self.config.unroll
         metrics = self._step("model", functools.partial(forward_model_loss, self.model, *data))
         follow(self._slow_model, self.model, self.config.model_target_rate)
         return metrics
