@@ -92,6 +92,8 @@ class MGAIL:
     learn_std: bool = False  # then log_std is only where it starts
     cloning: float = 0.03  # weight of the cloning loss on demonstrated pairs; beyond the paper
     temperature: float = 1.0  # Gumbel-softmax tau
+    all_actions: bool = True  # discrete ones: judge and imagine each, see `between_actions`; beyond
+    # the paper
     averaging: float = 0.05  # share of the run so far over which the scored weights are averaged;
     # 0: the last ones are scored
     decay: bool = True  # learning rates (not the value's) fall linearly to a tenth

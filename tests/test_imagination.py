@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgail_tf.imagination import bounded, burn_in, imagine, replay_rollout
+from mgail_tf.imagination import between_actions, bounded, burn_in, imagine, replay_rollout
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import HadamardGRU, Vanilla
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
@@ -170,6 +170,26 @@ def test_model_errors_are_added_to_imagined_states_and_leave_the_gradient(
     np.testing.assert_allclose(
         tape.gradient(slope, start), plain.gradient(without, start), atol=1e-12
     )
+
+
+@pytest.mark.parametrize("kind", [Vanilla, HadamardGRU])
+def test_between_actions_a_prediction_is_linear_and_in_them_the_models(
+    float64, discrete, rng, kind
+):
+    model = kind(discrete, 5, 5.0, "silu", 1)
+    states = rng.normal(size=(4, discrete.state_size))
+    hidden = tf.constant(rng.normal(size=(4, model.hidden_size)))
+    corners = np.eye(discrete.action_size)
+    each = [model(states, np.tile(corner, (4, 1)), hidden) for corner in corners]
+    drawn = tf.constant(corners[[0, 2, 1, 0]])
+    with tf.GradientTape() as tape:
+        tape.watch(drawn)
+        ahead = between_actions(model)(tf.constant(states), drawn, hidden)
+        both = tf.reduce_sum(ahead.next_states, -1) + 2.0 * ahead.end_logits
+    for mixed, own in zip(ahead, model(states, drawn, hidden), strict=True):
+        np.testing.assert_allclose(mixed, own, atol=1e-12)
+    other = [tf.reduce_sum(x.next_states, -1) + 2.0 * x.end_logits for x in each]
+    np.testing.assert_allclose(tape.gradient(both, drawn), np.transpose(other), atol=1e-12)
 
 
 def test_bounded_state_gradient_shortens_only_long_rows():

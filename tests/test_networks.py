@@ -342,6 +342,35 @@ def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng)
     assert all(g is not None and np.abs(g).max() > 0 for g in gradients)
 
 
+@pytest.mark.parametrize("rollout", ["imagine", "replay"])
+def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
+    learner, buffer = _learner(discrete, rng, rollout=rollout, horizon=1, burn_in=0)
+    batches = learner._batches(buffer, 4.0)
+    starts = type(batches["starts"])(*(tf.constant(x[0]) for x in batches["starts"]))
+    noise, states = tf.constant(batches["noise"][0]), starts.states[0]
+    _, metrics = learner._policy_loss(starts, noise, learner._expert, 4.0)
+    chances, corners = tf.nn.softmax(learner.policy(states)), np.eye(discrete.action_size)
+    each = [np.tile(corner, (8, 1)).astype(np.float32) for corner in corners]
+    logits = [learner.discriminator(states, action) for action in each]
+    cost = tf.reduce_mean(tf.reduce_sum(chances * tf.stack(tf.nn.softplus(logits), -1), -1))
+    np.testing.assert_allclose(metrics["policy_cost"], cost, rtol=1e-6)
+    hidden = tf.zeros([8, learner.model.hidden_size])
+    ahead = [learner._slow_model(states, action, hidden).next_states for action in each]
+    bias = learner.policy.logits.dense[-1].bias.value
+    used = noise[0]
+    if rollout == "replay":
+        used = tf.stop_gradient(learner.policy.infer_noise(states, starts.actions[0], used))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(bias)
+        reached = tf.reduce_sum(learner._rollout(starts, noise, None).states[1])
+        action = learner.policy.sample(states, used)
+        linear = tf.reduce_sum(action * tf.stack([tf.reduce_sum(x, -1) for x in ahead], -1))
+    np.testing.assert_allclose(
+        tape.gradient(reached, bias), tape.gradient(linear, bias), rtol=1e-4, atol=1e-6
+    )
+    assert np.abs(tape.gradient(reached, bias)).max() > 1e-4
+
+
 @pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])
 def test_model_noise_draws_whole_errors_of_the_slow_model(continuous, eager, rng, model):
     learner, buffer = _learner(continuous, rng, model=model, model_noise=2.0, horizon=4)

@@ -14,7 +14,7 @@ from mgail_tf.actor import NumpyPolicy
 from mgail_tf.averaging import RunningAverage, follow
 from mgail_tf.batches import Batches
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.imagination import burn_in, imagine, replay_rollout
+from mgail_tf.imagination import between_actions, burn_in, imagine, replay_rollout
 from mgail_tf.interaction import Training
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import FORWARD_MODELS
@@ -25,6 +25,7 @@ from mgail_tf.objectives import (
     cloning_loss,
     costs_to_go,
     discriminator_loss,
+    expected_cost,
     forward_model_loss,
     policy_cost,
     value_loss,
@@ -48,6 +49,7 @@ class MGAIL(Resumable):
     ):
         """Build the networks; `seed` fixes their weights and every batch drawn."""
         self.config, self.spec = config, spec
+        self._all_actions = config.all_actions and spec.discrete
         self.end_cost = EndCost(ends, config.cost, config.gamma, config.dead_cost)
         size = config.state_components or spec.state_size
         spec = spec._replace(state_size=size)  # all that the networks see
@@ -139,6 +141,7 @@ class MGAIL(Resumable):
         states, actions, _, mask = starts
         model = self._slow_model
         hidden = burn_in(model, states[:warm], actions[:warm], mask[:warm])
+        model = between_actions(model) if self._all_actions else model
         if config.rollout == "imagine":
             return imagine(
                 self.policy,
@@ -160,7 +163,10 @@ class MGAIL(Resumable):
         """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step."""
         config = self.config
         states, actions, survival = self._rollout(starts, noise, errors)
-        costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
+        if self._all_actions:
+            costs = expected_cost(self.policy, self.discriminator, states[:-1], config.cost)
+        else:
+            costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
         values = self._target(states[1:]) if config.horizon_value else None
         to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, dead_cost)
         loss = tf.reduce_mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
