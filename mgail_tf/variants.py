@@ -25,7 +25,6 @@ _PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the r
     "model_learning_rate": 1e-3,
     "critic_activation": "relu",
     "final_log_std": -1.2,
-    "all_actions": False,
 }
 _RELEASED = {  # the authors' released code, as far as a replayed rollout can be it
     **_PAPER,
@@ -56,7 +55,6 @@ ADDITIONS: dict[str, dict[str, Any]] = {
     "cloning": {"cloning": 0.03},
     "decay": {"decay": True, "final_log_std": -2.3},
     "averaging": {"averaging": 0.05},
-    "all_actions": {"all_actions": True},
 }
 VARIANTS: dict[str, dict[str, dict[str, Any]]] = {
     "mgail": {

@@ -172,24 +172,32 @@ def test_model_errors_are_added_to_imagined_states_and_leave_the_gradient(
     )
 
 
+@pytest.mark.parametrize("share", [1.0, 0.3])
 @pytest.mark.parametrize("kind", [Vanilla, HadamardGRU])
-def test_between_actions_a_prediction_is_linear_and_in_them_the_models(
-    float64, discrete, rng, kind
+def test_between_actions_the_slope_is_what_other_actions_change(
+    float64, discrete, rng, kind, share
 ):
     model = kind(discrete, 5, 5.0, "silu", 1)
-    states = rng.normal(size=(4, discrete.state_size))
+    states = tf.constant(rng.normal(size=(4, discrete.state_size)))
     hidden = tf.constant(rng.normal(size=(4, model.hidden_size)))
     corners = np.eye(discrete.action_size)
-    each = [model(states, np.tile(corner, (4, 1)), hidden) for corner in corners]
     drawn = tf.constant(corners[[0, 2, 1, 0]])
-    with tf.GradientTape() as tape:
+
+    def score(ahead):
+        return tf.reduce_sum(ahead.next_states, -1) + 2.0 * ahead.end_logits
+
+    with tf.GradientTape(persistent=True) as tape:
         tape.watch(drawn)
-        ahead = between_actions(model)(tf.constant(states), drawn, hidden)
-        both = tf.reduce_sum(ahead.next_states, -1) + 2.0 * ahead.end_logits
-    for mixed, own in zip(ahead, model(states, drawn, hidden), strict=True):
-        np.testing.assert_allclose(mixed, own, atol=1e-12)
-    other = [tf.reduce_sum(x.next_states, -1) + 2.0 * x.end_logits for x in each]
-    np.testing.assert_allclose(tape.gradient(both, drawn), np.transpose(other), atol=1e-12)
+        own = model(states, drawn, hidden)
+        ahead = between_actions(model, share)(states, drawn, hidden)
+        scores = score(own), score(ahead)
+    for x, y in zip(ahead, own, strict=True):
+        np.testing.assert_allclose(x, y, atol=1e-12)
+    other = [score(model(states, np.tile(corner, (4, 1)), hidden)) for corner in corners]
+    slopes = [tape.gradient(x, drawn) for x in scores]
+    assert np.abs(slopes[0] - np.transpose(other)).max() > 0.01
+    expected = share * np.transpose(other) + (1 - share) * slopes[0]
+    np.testing.assert_allclose(slopes[1], expected, atol=1e-12)
 
 
 def test_bounded_state_gradient_shortens_only_long_rows():

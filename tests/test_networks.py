@@ -344,7 +344,9 @@ def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng)
 
 @pytest.mark.parametrize("rollout", ["imagine", "replay"])
 def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
-    learner, buffer = _learner(discrete, rng, rollout=rollout, horizon=1, burn_in=0)
+    settings = {"rollout": rollout, "horizon": 1, "burn_in": 0, "all_actions": 0.0}
+    learner, buffer = _learner(discrete, rng, **settings)
+    learner._all.assign(1.0)
     batches = learner._batches(buffer, 4.0)
     starts = type(batches["starts"])(*(tf.constant(x[0]) for x in batches["starts"]))
     noise, states = tf.constant(batches["noise"][0]), starts.states[0]
@@ -369,6 +371,13 @@ def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
         tape.gradient(reached, bias), tape.gradient(linear, bias), rtol=1e-4, atol=1e-6
     )
     assert np.abs(tape.gradient(reached, bias)).max() > 1e-4
+
+
+@pytest.mark.parametrize(("progress", "share"), [(0.3, 0.0), (0.5, 0.4), (0.65, 1.0), (1.0, 1.0)])
+def test_all_actions_count_more_and_more(discrete, eager, rng, progress, share):
+    learner, buffer = _learner(discrete, rng, all_actions=0.4)
+    learner.update(buffer, progress)
+    np.testing.assert_allclose(learner._all, share, atol=1e-6)
 
 
 @pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])

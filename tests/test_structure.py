@@ -342,6 +342,8 @@ def test_value_of_another_type_is_refused(text, expected):
         "gamma=1",
         "before_end=1.1",
         "before_end=-0.1",
+        "all_actions=1.1",
+        "all_actions=-0.1",
         "policy_learning_rate=0",
         "policy_learning_rate=1e999",
         "dead_cost=-1",

@@ -49,7 +49,8 @@ class MGAIL(Resumable):
     ):
         """Build the networks; `seed` fixes their weights and every batch drawn."""
         self.config, self.spec = config, spec
-        self._all_actions = config.all_actions and spec.discrete
+        # how much of a gradient looks at all actions; None: none ever
+        self._all = tf.Variable(0.0) if spec.discrete and config.all_actions < 1.0 else None
         self.end_cost = EndCost(ends, config.cost, config.gamma, config.dead_cost)
         size = config.state_components or spec.state_size
         spec = spec._replace(state_size=size)  # all that the networks see
@@ -141,7 +142,7 @@ class MGAIL(Resumable):
         states, actions, _, mask = starts
         model = self._slow_model
         hidden = burn_in(model, states[:warm], actions[:warm], mask[:warm])
-        model = between_actions(model) if self._all_actions else model
+        model = model if self._all is None else between_actions(model, self._all)
         if config.rollout == "imagine":
             return imagine(
                 self.policy,
@@ -163,10 +164,10 @@ class MGAIL(Resumable):
         """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step."""
         config = self.config
         states, actions, survival = self._rollout(starts, noise, errors)
-        if self._all_actions:
-            costs = expected_cost(self.policy, self.discriminator, states[:-1], config.cost)
-        else:
-            costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
+        costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
+        if self._all is not None:
+            expected = expected_cost(self.policy, self.discriminator, states[:-1], config.cost)
+            costs += self._all * (expected - costs)
         values = self._target(states[1:]) if config.horizon_value else None
         to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, dead_cost)
         loss = tf.reduce_mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
@@ -245,6 +246,8 @@ class MGAIL(Resumable):
             for name in ("policy", "model", "discriminator"):
                 rate = getattr(config, f"{name}_learning_rate")
                 self._optimisers[name].learning_rate = (1.0 - 0.9 * progress) * rate
+        if self._all is not None:
+            self._all.assign(min(1.0, max(0.0, 4.0 * (progress - config.all_actions))))
         if not (config.learn_std or self.spec.discrete):
             now = config.log_std + progress * (config.final_log_std - config.log_std)
             self.policy.log_std.assign(tf.fill([self.spec.action_size], now))
