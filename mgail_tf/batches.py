@@ -1,4 +1,4 @@
-"""What a block of MGAIL's updates needs of chance, drawn in NumPy: cheap there, and resumable."""
+"""What a block of MGAIL's updates is given: chance drawn in NumPy, cheap there and resumable."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,8 +36,14 @@ class Batches(Resumable):
     def _parts(self) -> dict[str, Any]:
         return {"rng": self._rng}
 
-    def __call__(self, buffer: ReplayBuffer, dead_cost: float) -> dict[str, Any]:
-        """Return the batches, with a leading axis of `block`."""
+    def __call__(
+        self, buffer: ReplayBuffer, dead_cost: float, progress: float = 0.0
+    ) -> dict[str, Any]:
+        """Return the batches, with a leading axis of `block`.
+
+        Args:
+            progress: fraction of the run that is over.
+        """
         config, rng, expert = self._config, self._rng, self._expert
         count, size = config.block, config.discriminator_batch
         agent = buffer.sample(rng, (count, size), config.discriminator_recent)
@@ -57,6 +63,9 @@ class Batches(Resumable):
             "noise": self._draw_noise(rng, shape),
             "dead_cost": np.full(count, dead_cost, np.float32),
         }
+        share = min(1.0, 4.0 * (progress - config.all_actions))
+        if self._spec.discrete and share > 0.0:
+            drawn["all_actions"] = np.full(count, share, np.float32)
         if config.horizon_value and config.value_data == "recorded":
             drawn["recorded"] = buffer.sample_sequences(
                 rng,

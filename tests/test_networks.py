@@ -344,13 +344,11 @@ def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng)
 
 @pytest.mark.parametrize("rollout", ["imagine", "replay"])
 def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
-    settings = {"rollout": rollout, "horizon": 1, "burn_in": 0, "all_actions": 0.0}
-    learner, buffer = _learner(discrete, rng, **settings)
-    learner._all.assign(1.0)
+    learner, buffer = _learner(discrete, rng, rollout=rollout, horizon=1, burn_in=0)
     batches = learner._batches(buffer, 4.0)
     starts = type(batches["starts"])(*(tf.constant(x[0]) for x in batches["starts"]))
     noise, states = tf.constant(batches["noise"][0]), starts.states[0]
-    _, metrics = learner._policy_loss(starts, noise, learner._expert, 4.0)
+    _, metrics = learner._policy_loss(starts, noise, learner._expert, 4.0, share=1.0)
     chances, corners = tf.nn.softmax(learner.policy(states)), np.eye(discrete.action_size)
     each = [np.tile(corner, (8, 1)).astype(np.float32) for corner in corners]
     logits = [learner.discriminator(states, action) for action in each]
@@ -364,7 +362,7 @@ def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
         used = tf.stop_gradient(learner.policy.infer_noise(states, starts.actions[0], used))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(bias)
-        reached = tf.reduce_sum(learner._rollout(starts, noise, None).states[1])
+        reached = tf.reduce_sum(learner._rollout(starts, noise, None, 1.0).states[1])
         action = learner.policy.sample(states, used)
         linear = tf.reduce_sum(action * tf.stack([tf.reduce_sum(x, -1) for x in ahead], -1))
     np.testing.assert_allclose(
@@ -373,11 +371,26 @@ def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
     assert np.abs(tape.gradient(reached, bias)).max() > 1e-4
 
 
-@pytest.mark.parametrize(("progress", "share"), [(0.3, 0.0), (0.5, 0.4), (0.65, 1.0), (1.0, 1.0)])
+@pytest.mark.parametrize(("progress", "share"), [(0.4, None), (0.5, 0.4), (0.65, 1.0), (1.0, 1.0)])
 def test_all_actions_count_more_and_more(discrete, eager, rng, progress, share):
     learner, buffer = _learner(discrete, rng, all_actions=0.4)
-    learner.update(buffer, progress)
-    np.testing.assert_allclose(learner._all, share, atol=1e-6)
+    drawn = learner._batches(buffer, 4.0, progress).get("all_actions")
+    assert (drawn is None) == (share is None)
+    if share is not None:
+        np.testing.assert_allclose(drawn, [share], atol=1e-6)
+    weights = []
+    for late in (0.0, progress):
+        learner, buffer = _learner(
+            discrete, np.random.default_rng(0), all_actions=0.4, decay=False, averaging=0.0
+        )
+        learner.update(buffer, late)
+        weights.append(np.concatenate([np.ravel(w) for w in learner.policy.get_weights()]))
+    assert np.array_equal(*weights) == (share is None)
+
+
+def test_all_actions_are_for_discrete_ones_alone(continuous, eager, rng):
+    learner, buffer = _learner(continuous, rng, all_actions=0.0)
+    assert "all_actions" not in learner._batches(buffer, 4.0, 1.0)
 
 
 @pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])

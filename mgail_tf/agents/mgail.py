@@ -49,8 +49,6 @@ class MGAIL(Resumable):
     ):
         """Build the networks; `seed` fixes their weights and every batch drawn."""
         self.config, self.spec = config, spec
-        # how much of a gradient looks at all actions; None: none ever
-        self._all = tf.Variable(0.0) if spec.discrete and config.all_actions < 1.0 else None
         self.end_cost = EndCost(ends, config.cost, config.gamma, config.dead_cost)
         size = config.state_components or spec.state_size
         spec = spec._replace(state_size=size)  # all that the networks see
@@ -136,13 +134,13 @@ class MGAIL(Resumable):
         hidden = burn_in(self._slow_model, states[:-2], actions[:-1], mask[:-1])
         return states[-1] - self._slow_model(states[-2], actions[-1], hidden).next_states
 
-    def _rollout(self, starts: Sequences, noise, errors) -> Trajectory:
+    def _rollout(self, starts: Sequences, noise, errors, share) -> Trajectory:
         """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
         config, warm = self.config, self.config.burn_in
         states, actions, _, mask = starts
         model = self._slow_model
         hidden = burn_in(model, states[:warm], actions[:warm], mask[:warm])
-        model = model if self._all is None else between_actions(model, self._all)
+        model = model if share is None else between_actions(model, share)
         if config.rollout == "imagine":
             return imagine(
                 self.policy,
@@ -160,14 +158,18 @@ class MGAIL(Resumable):
             self.policy, model, states[warm:], actions[warm:], noise, hidden, config.unroll
         )
 
-    def _policy_loss(self, starts: Sequences, noise, expert, dead_cost, errors=None):
-        """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step."""
+    def _policy_loss(self, starts: Sequences, noise, expert, dead_cost, errors=None, share=None):
+        """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step.
+
+        Args:
+            errors: see `imagine`; share: [] how much all discrete actions count, None: not at all.
+        """
         config = self.config
-        states, actions, survival = self._rollout(starts, noise, errors)
+        states, actions, survival = self._rollout(starts, noise, errors, share)
         costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
-        if self._all is not None:
+        if share is not None:
             expected = expected_cost(self.policy, self.discriminator, states[:-1], config.cost)
-            costs += self._all * (expected - costs)
+            costs += share * (expected - costs)
         values = self._target(states[1:]) if config.horizon_value else None
         to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, dead_cost)
         loss = tf.reduce_mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
@@ -204,7 +206,8 @@ class MGAIL(Resumable):
 
     def update_policy(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Lines 9 to 14: the policy; then the value, on recorded or imagined states."""
-        data = [batch.get(name) for name in ("noise", "expert", "dead_cost", "errors")]
+        given = "noise", "expert", "dead_cost", "errors", "all_actions"
+        data = [batch.get(name) for name in given]
         loss = functools.partial(self._policy_loss, batch["starts"], *data)
         metrics = self._step("policy", loss)
         seen = metrics.pop("imagined")
@@ -246,12 +249,11 @@ class MGAIL(Resumable):
             for name in ("policy", "model", "discriminator"):
                 rate = getattr(config, f"{name}_learning_rate")
                 self._optimisers[name].learning_rate = (1.0 - 0.9 * progress) * rate
-        if self._all is not None:
-            self._all.assign(min(1.0, max(0.0, 4.0 * (progress - config.all_actions))))
         if not (config.learn_std or self.spec.discrete):
             now = config.log_std + progress * (config.final_log_std - config.log_std)
             self.policy.log_std.assign(tf.fill([self.spec.action_size], now))
-        batches = tf.nest.map_structure(tf.constant, self._batches(buffer, self.end_cost.value()))
+        drawn = self._batches(buffer, self.end_cost.value(), progress)
+        batches = tf.nest.map_structure(tf.constant, drawn)
         result = self._block(batches)
         metrics = blocks.read(result, self._metric_names(), config.block, self._iteration_count)
         self._iteration_count += config.block
