@@ -1,6 +1,7 @@
 """Scoring a policy on its own environment, deterministically and as sampled."""
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from mgail_tf import envs
 from mgail_tf.actor import Actor
 from mgail_tf.rollout import Collector
+from mgail_tf.types import Episode
 
 EVALUATION_SEED = 1_000_000  # apart from every training seed
 
@@ -30,15 +32,25 @@ class Score(NamedTuple):
         return {**values, "episodes": self.episodes}
 
 
-def evaluate(task: str, policy: Actor, episodes: int, seed: int, mode: str) -> Score:
+def evaluate(
+    task: str,
+    policy: Actor,
+    episodes: int,
+    seed: int,
+    mode: str,
+    seen: Callable[[Episode], None] | None = None,
+) -> Score:
     """Run whole episodes on a fresh environment, seeded apart from any training one.
 
     Args:
         mode: "deterministic" (the mean or most probable action) or "stochastic".
+        seen: is given every episode.
     """
     collector = Collector(envs.make(task, seed), np.random.default_rng(seed))
     for _ in range(episodes):
-        collector.run_episode(policy, stochastic=mode == "stochastic")
+        episode = collector.run_episode(policy, stochastic=mode == "stochastic")
+        if seen:
+            seen(episode)
     returns, lengths = np.asarray(collector.finished, np.float64).T
     return Score(mode, episodes, returns.mean(), returns.std(), lengths.mean())
 

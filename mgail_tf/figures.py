@@ -74,6 +74,11 @@ _PANELS = {  # title -> (columns, logarithmic scale)
     "discriminator: accuracy": (("discriminator_accuracy",), False),
     "losses": (("discriminator_loss", "value_loss", "end_loss", "held_out_loss"), True),
     "forward model: error": (("model_error",), True),
+    "forward model: error on evaluation episodes": (
+        ("open_loop_1", "open_loop_5", "open_loop_T"),
+        True,
+    ),
+    "discriminator: logits": (("logit_agent", "logit_expert"), False),
     "costs": (("policy_cost", "value", "dead_cost", "surrogate_reward"), False),
     "imagined survival over the horizon": (("alive",), False),
     "gradient norms": (

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import keras
 from tqdm import tqdm
 
-from mgail_tf import demos, envs, experts, export, figures, results, tables
+from mgail_tf import demos, envs, experts, export, figures, held_out, results, tables
 from mgail_tf.absorbing import ends_of
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import bc, gail, mgail
 from mgail_tf.evaluation import EVALUATION_SEED, Score, evaluate, normalised
 from mgail_tf.tasks import TASKS
 from mgail_tf.tensorboard import Summaries
-from mgail_tf.types import BadInput, Pairs, Spec
+from mgail_tf.types import BadInput, Episode, Pairs, Spec
 
 
 class Imitation(NamedTuple):
@@ -167,17 +167,21 @@ def _train_online(job: Imitation, given: Given, run: results.Run) -> tuple[Numpy
     if run.saved:
         due, evaluated, steps = run.saved["counters"]
         run.restore(training)
+    blank = ("evaluation", *(results.HELD_OUT if job.algorithm == "mgail" else ()))
     total, name = config.env_steps, f"{job.algorithm} {job.task}"
     summaries = Summaries(run.path / "tensorboard")
     with tqdm(total=total, initial=steps, unit="step", desc=name) as bar:
         for steps, learner, metrics in training:
-            mean = math.nan
+            metrics |= dict.fromkeys(blank, math.nan)
             if steps >= due:
                 due += config.env_steps / 10
-                actor = learner.final_actor()
-                score = evaluate(job.task, actor, 5, EVALUATION_SEED + 1, "deterministic")
-                mean, evaluated = score.return_mean, evaluated + 5 * score.length_mean
-            metrics["evaluation"] = mean
+                actor, episodes = learner.final_actor(), list[Episode]()
+                given_to = EVALUATION_SEED + 1, "deterministic", episodes.append
+                score = evaluate(job.task, actor, 5, *given_to)
+                metrics["evaluation"] = score.return_mean
+                evaluated += 5 * score.length_mean
+                if job.algorithm == "mgail":
+                    metrics |= held_out.measure(learner, episodes, given.pairs)
             run.progress({"env_steps": steps, **metrics})
             summaries.add(steps, metrics)
             postfix = {k: f"{metrics[name]:.4g}" for k, name in shown.items() if name in metrics}

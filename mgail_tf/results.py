@@ -18,7 +18,9 @@ from mgail_tf import checkpoint, tables
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.types import BadInput, Diverged
 
-_MAY_BE_NAN = ("return", "length", "evaluation")  # where no episode ended, or none was run
+# what is measured of an evaluation's episodes, see `held_out.measure`
+HELD_OUT = ("open_loop_1", "open_loop_5", "open_loop_T", "logit_agent", "logit_expert")
+_MAY_BE_NAN = ("return", "length", "evaluation", *HELD_OUT)  # where no episode ended or was run
 
 
 def check_free(path: Path) -> None:

@@ -355,7 +355,7 @@ def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
     cost = tf.reduce_mean(tf.reduce_sum(chances * tf.stack(tf.nn.softplus(logits), -1), -1))
     np.testing.assert_allclose(metrics["policy_cost"], cost, rtol=1e-6)
     hidden = tf.zeros([8, learner.model.hidden_size])
-    ahead = [learner._slow_model(states, action, hidden).next_states for action in each]
+    ahead = [learner.slow_model(states, action, hidden).next_states for action in each]
     bias = learner.policy.logits.dense[-1].bias.value
     used = noise[0]
     if rollout == "replay":
@@ -394,7 +394,7 @@ def test_all_actions_are_for_discrete_ones_alone(continuous, eager, rng):
 
 
 @pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])
-def test_model_noise_draws_whole_errors_of_the_slow_model(continuous, eager, rng, model):
+def test_model_noise_draws_whole_errors_of_theslow_model(continuous, eager, rng, model):
     learner, buffer = _learner(continuous, rng, model=model, model_noise=2.0, horizon=4)
     learner.model.set_weights([w + 1.0 for w in learner.model.get_weights()])  # not this one's
     errors = learner._batches(buffer, 4.0)["errors"]
@@ -411,9 +411,9 @@ def _error(learner, buffer, slot):
     hidden = np.zeros([1, learner.model.hidden_size], np.float32)
     for i in range(slot - min(2, buffer._step[slot]), slot):
         state = standardise(buffer._states[i][None])
-        hidden = learner._slow_model(state, buffer._actions[i][None], hidden).hidden
+        hidden = learner.slow_model(state, buffer._actions[i][None], hidden).hidden
     state = standardise(buffer._states[slot][None])
-    ahead = learner._slow_model(state, buffer._actions[slot][None], hidden).next_states
+    ahead = learner.slow_model(state, buffer._actions[slot][None], hidden).next_states
     return (standardise(buffer._next_states[slot][None]) - ahead)[0]
 
 

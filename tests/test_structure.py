@@ -45,6 +45,7 @@ ORDER = (
         "mgail_tf.tensorboard",
     },
     {"mgail_tf.agents"},
+    {"mgail_tf.held_out"},
     {
         "mgail_tf.imitation",
         "mgail_tf.expert_training",

@@ -67,7 +67,7 @@ class MGAIL(Resumable):
         smooth, hidden = config.critic_activation, config.discriminator_hidden
         self.discriminator = Discriminator(spec, hidden, smooth, seed + 100)
         size, clip = config.model_units, config.state_clip
-        self.model, self._slow_model = (
+        self.model, self.slow_model = (
             FORWARD_MODELS[config.model](spec, size, clip, smooth, seed + 200) for _ in range(2)
         )
         size, hidden = spec.state_size, config.value_hidden
@@ -109,7 +109,7 @@ class MGAIL(Resumable):
             **networks,
             **optimisers,
             "target": self._target,
-            "slow_model": self._slow_model,
+            "slow_model": self.slow_model,
             "average": self._average,
             "end_cost": self.end_cost,
             "batches": self._batches,
@@ -131,14 +131,14 @@ class MGAIL(Resumable):
     def _model_errors(self, recorded: Sequences):
         """Return s' - f(s, a) [B, S] of the last steps of stretches, by the model imagined with."""
         states, actions, _, mask = recorded
-        hidden = burn_in(self._slow_model, states[:-2], actions[:-1], mask[:-1])
-        return states[-1] - self._slow_model(states[-2], actions[-1], hidden).next_states
+        hidden = burn_in(self.slow_model, states[:-2], actions[:-1], mask[:-1])
+        return states[-1] - self.slow_model(states[-2], actions[-1], hidden).next_states
 
     def _rollout(self, starts: Sequences, noise, errors, share) -> Trajectory:
         """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
         config, warm = self.config, self.config.burn_in
         states, actions, _, mask = starts
-        model = self._slow_model
+        model = self.slow_model
         hidden = burn_in(model, states[:warm], actions[:warm], mask[:warm])
         model = model if share is None else between_actions(model, share)
         if config.rollout == "imagine":
@@ -194,7 +194,7 @@ class MGAIL(Resumable):
         """Line 7 of Algorithm 1: the forward model, and its slow copy."""
         data = batch["sequences"], self.config.model_recorded, self.config.unroll
         metrics = self._step("model", functools.partial(forward_model_loss, self.model, *data))
-        follow(self._slow_model, self.model, self.config.model_target_rate)
+        follow(self.slow_model, self.model, self.config.model_target_rate)
         return metrics
 
     def update_discriminator(self, batch: dict[str, Any]) -> dict[str, Any]:

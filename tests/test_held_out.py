@@ -1,0 +1,65 @@
+"""What is measured of an evaluation's episodes, with networks whose errors are known."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from mgail_tf import held_out
+from mgail_tf.networks.forward_model import Prediction
+from mgail_tf.normaliser import Normaliser
+from mgail_tf.types import Episode, Pairs
+
+STD = 2.0
+OFF = 0.25  # what the model is off by, each step and component
+
+
+def _episode(spec, length, rng):
+    """Each step adds the action's first component, doubled to be in environment units."""
+    actions = rng.uniform(-2.0, 2.0, (length, spec.action_size)).astype(np.float32)
+    moved = np.concatenate([np.zeros((1, 1)), np.cumsum(actions[:, :1], 0)])
+    states = np.tile(moved, spec.state_size).astype(np.float32)
+    rewards = np.zeros(length)
+    return Episode(states, actions, actions / 2.0, rewards, length < 10, length >= 10, False)
+
+
+def _learner(spec, horizon, warm, seen=3):
+    def model(states, actions, hidden):
+        return Prediction(states + actions[:, :1] * 2.0 / STD + OFF, hidden, states[:, 0])
+
+    model.hidden_size = 1
+    return SimpleNamespace(
+        spec=spec,
+        normaliser=Normaliser(np.zeros(seen), np.full(seen, STD), 1e6),
+        slow_model=model,
+        discriminator=lambda states, actions: states[:, 0] + 100.0 * actions[:, 1],
+        config=SimpleNamespace(burn_in=warm, horizon=horizon),
+    )
+
+
+@pytest.mark.parametrize("warm", [0, 4])
+def test_open_loop_error_grows_by_what_the_model_is_off_a_step(continuous, rng, warm):
+    episodes = [_episode(continuous, length, rng) for length in (30, 12)]
+    found = held_out.measure(_learner(continuous, 20, warm), episodes, _pairs())
+    assert found["open_loop_1"] == pytest.approx(OFF, rel=1e-4)
+    assert found["open_loop_5"] == pytest.approx(5 * OFF, rel=1e-4)
+    assert found["open_loop_T"] == pytest.approx(20 * OFF, rel=1e-4)  # of the longer one alone
+
+
+def test_no_episode_is_as_long_as_the_horizon(continuous, rng):
+    found = held_out.measure(_learner(continuous, 7, 2), [_episode(continuous, 6, rng)], _pairs())
+    assert math.isnan(found["open_loop_T"]) and found["open_loop_5"] > 0
+
+
+def test_mean_logits_of_both_sides_in_the_networks_units(continuous, rng):
+    episodes = [_episode(continuous, 40, rng)]
+    found = held_out.measure(_learner(continuous, 7, 0, seen=2), episodes, _pairs())
+    (episode,) = episodes
+    logits = episode.states[:-1, 0] / STD + 100.0 * episode.actions[:, 1] / 2.0
+    assert found["logit_agent"] == pytest.approx(logits.mean(), rel=1e-4)
+    assert found["logit_expert"] == pytest.approx(4.0 / STD + 50.0)
+
+
+def _pairs():
+    return Pairs(np.full((8, 3), 4.0, np.float32), np.full((8, 2), 0.5, np.float32))
