@@ -170,6 +170,7 @@ class Run:
 
         Raises:
             Diverged: a loss, a gradient or another number of the training is not finite.
+            BadInput: the run was begun by a version that measured other things.
         """
         self._rows += 1
         for name, value in row.items():
@@ -178,6 +179,9 @@ class Run:
         row = {**row, "wall_seconds": round(self.seconds, 2)}
         first = not self._columns
         self._columns = self._columns or list(row)
+        if row.keys() != set(self._columns):
+            expected = "expected those of this version of the package; choose another --out"
+            raise BadInput(f"{self.path}: progress.csv: other columns; {expected}")
         with (self.path / "progress.csv").open("a", newline="") as file:
             writer = csv.DictWriter(file, self._columns)
             if first:

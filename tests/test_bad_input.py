@@ -29,6 +29,7 @@ from launch import (
     train_mgail,
 )
 from mgail_tf import checkpoint, demos, envs, experts, results, tables
+from mgail_tf.types import BadInput
 
 CARTPOLE = "--task=cartpole"
 
@@ -424,6 +425,16 @@ def test_checkpoint_of_another_version_is_refused(tmp_path, capsys, monkeypatch)
     checkpoint.save(folder, 10**9, state)
     line = refused(train_expert, _short("run", "--resume"), capsys)
     assert "run: checkpoint: KeyError: 'learner'" in line
+
+
+def test_run_begun_by_a_version_that_measured_other_things_is_refused(tmp_path):
+    row = {"env_steps": 1, "kl": 0.1}
+    with results.Run(tmp_path / "run", {"some": "run"}) as run:
+        run.progress(row)
+        for other in ({"env_steps": 2}, {**row, "entropy": 0.5}):
+            with pytest.raises(BadInput, match=r"run: progress\.csv: other columns; expected"):
+                run.progress(other)
+    assert len((tmp_path / "run/progress.csv").read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize("weights", [None, b"", b"PK"])
