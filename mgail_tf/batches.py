@@ -11,6 +11,7 @@ from mgail_tf.replay import ReplayBuffer
 from mgail_tf.types import Pairs, Sequences, Spec
 
 ERRORS, RECENT = 1024, 10_000  # of the model, on how many of the last so many steps
+ALL_ACTIONS = 0.5  # their share of the slope; with all of it, swings that were not shown are lost
 
 
 class Batches(Resumable):
@@ -63,9 +64,8 @@ class Batches(Resumable):
             "noise": self._draw_noise(rng, shape),
             "dead_cost": np.full(count, dead_cost, np.float32),
         }
-        share = min(1.0, 4.0 * (progress - config.all_actions))
-        if self._spec.discrete and share > 0.0:
-            drawn["all_actions"] = np.full(count, share, np.float32)
+        if self._spec.discrete and progress > config.all_actions:
+            drawn["all_actions"] = np.full(count, ALL_ACTIONS, np.float32)
         if config.horizon_value and config.value_data == "recorded":
             drawn["recorded"] = buffer.sample_sequences(
                 rng,
