@@ -54,7 +54,6 @@ _MOUNTAINCAR = {
     "model_learning_rate": 1e-3,
     "normaliser_floor": 0.02,  # velocities are about as large
     "gradient_penalty": 0.3,  # two components: what tells them apart is fine
-    "all_actions": 0.6,  # the slope in a corner finds the swing, differences get it right
 }
 _MOUNTAINCAR_EXPERT = {
     "env_steps": 500_000,
