@@ -11,7 +11,6 @@ from mgail_tf.replay import ReplayBuffer
 from mgail_tf.types import Pairs, Sequences, Spec
 
 ERRORS, RECENT = 1024, 10_000  # of the model, on how many of the last so many steps
-ALL_ACTIONS = 0.5  # their share of the slope; with all of it, swings that were not shown are lost
 
 
 class Batches(Resumable):
@@ -37,14 +36,8 @@ class Batches(Resumable):
     def _parts(self) -> dict[str, Any]:
         return {"rng": self._rng}
 
-    def __call__(
-        self, buffer: ReplayBuffer, dead_cost: float, progress: float = 0.0
-    ) -> dict[str, Any]:
-        """Return the batches, with a leading axis of `block`.
-
-        Args:
-            progress: fraction of the run that is over.
-        """
+    def __call__(self, buffer: ReplayBuffer, dead_cost: float) -> dict[str, Any]:
+        """Return the batches, with a leading axis of `block`."""
         config, rng, expert = self._config, self._rng, self._expert
         count, size = config.block, config.discriminator_batch
         agent = buffer.sample(rng, (count, size), config.discriminator_recent)
@@ -64,8 +57,6 @@ class Batches(Resumable):
             "noise": self._draw_noise(rng, shape),
             "dead_cost": np.full(count, dead_cost, np.float32),
         }
-        if self._spec.discrete and progress > config.all_actions:
-            drawn["all_actions"] = np.full(count, ALL_ACTIONS, np.float32)
         if config.horizon_value and config.value_data == "recorded":
             drawn["recorded"] = buffer.sample_sequences(
                 rng,

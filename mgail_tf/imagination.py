@@ -25,30 +25,29 @@ def burn_in(model, states, actions, mask):
     return hidden
 
 
-def between_actions(model, share):
-    """Return a model whose slope between discrete actions is that of sum over i of a_i f(s, e_i).
+def linear_between_actions(model):
+    """Return a model that is f(s, e_i) for every discrete action e_i, and linear between them.
 
-    In a one-hot action it is the same. The straight-through gradient takes the slope there: that of
-    the model itself is anyone's guess, as it was trained in the corners of the simplex alone; this
-    one's is what the other actions would change.
+    f(s, a) = sum over i of a_i f(s, e_i)
 
-    Args:
-        share: [] how much of the slope, from 0 to 1; the rest is the model's own.
+    The straight-through gradient takes the slope in the action drawn: that of the model itself is
+    anyone's guess, as it was trained in the corners of the simplex alone; this one's is what the
+    other actions would change.
     """
 
     def call(states, actions, hidden):
         batch, count = actions.shape
         each = tf.repeat(tf.eye(count, dtype=actions.dtype), batch, axis=0)
-        own = model(states, actions, hidden)
         ahead = model(tf.tile(states, [count, 1]), each, tf.tile(hidden, [count, 1]))
 
-        def mixed(x, corners):
-            corners = tf.reshape(corners, [count, batch, *x.shape[1:]])
-            return x + share * (tf.einsum("ba,ab...->b...", actions, corners) - x)
+        def mixed(corners):
+            corners = tf.reshape(corners, [count, batch, *corners.shape[1:]])
+            return tf.einsum("ba,ab...->b...", actions, corners)
 
-        return own._replace(
-            next_states=mixed(own.next_states, ahead.next_states),
-            end_logits=mixed(own.end_logits, ahead.end_logits),
+        return ahead._replace(
+            next_states=mixed(ahead.next_states),
+            hidden=ahead.hidden[:batch],  # of the states alone, the same for every action
+            end_logits=mixed(ahead.end_logits),
         )
 
     return call

@@ -86,19 +86,6 @@ def forward_model_loss(model, sequences: Sequences, recorded: int = 0, unroll: b
     return error + end_loss, {"model_error": error, "end_loss": end_loss}
 
 
-def expected_cost(policy, discriminator, states, kind: str):
-    """Return sum over a of pi(a | s) c(s, a) [T, B], of discrete actions in states [T, B, S].
-
-    Args:
-        kind: see `policy_cost`.
-    """
-    probabilities = tf.nn.softmax(policy(states))
-    count = probabilities.shape[-1]
-    each = tf.broadcast_to(tf.eye(count, dtype=states.dtype), [*states.shape[:-1], count, count])
-    repeated = tf.repeat(states[..., None, :], count, axis=-2)
-    return tf.reduce_sum(probabilities * policy_cost(discriminator(repeated, each), kind), -1)
-
-
 def costs_to_go(costs, survival, values, gamma: float, lam: float, dead_cost: float):
     """Return G [T, B], the discounted cost from each step on, per step: times (1 - gamma).
 

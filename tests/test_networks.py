@@ -343,17 +343,12 @@ def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng)
 
 
 @pytest.mark.parametrize("rollout", ["imagine", "replay"])
-def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
+def test_imagined_steps_are_linear_between_actions(discrete, rng, rollout):
     learner, buffer = _learner(discrete, rng, rollout=rollout, horizon=1, burn_in=0)
     batches = learner._batches(buffer, 4.0)
     starts = type(batches["starts"])(*(tf.constant(x[0]) for x in batches["starts"]))
     noise, states = tf.constant(batches["noise"][0]), starts.states[0]
-    _, metrics = learner._policy_loss(starts, noise, learner._expert, 4.0, share=1.0)
-    chances, corners = tf.nn.softmax(learner.policy(states)), np.eye(discrete.action_size)
-    each = [np.tile(corner, (8, 1)).astype(np.float32) for corner in corners]
-    logits = [learner.discriminator(states, action) for action in each]
-    cost = tf.reduce_mean(tf.reduce_sum(chances * tf.stack(tf.nn.softplus(logits), -1), -1))
-    np.testing.assert_allclose(metrics["policy_cost"], cost, rtol=1e-6)
+    each = [np.tile(corner, (8, 1)) for corner in np.eye(discrete.action_size, dtype=np.float32)]
     hidden = tf.zeros([8, learner.model.hidden_size])
     ahead = [learner.slow_model(states, action, hidden).next_states for action in each]
     bias = learner.policy.logits.dense[-1].bias.value
@@ -362,7 +357,7 @@ def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
         used = tf.stop_gradient(learner.policy.infer_noise(states, starts.actions[0], used))
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(bias)
-        reached = tf.reduce_sum(learner._rollout(starts, noise, None, 1.0).states[1])
+        reached = tf.reduce_sum(learner._rollout(starts, noise, None, True).states[1])
         action = learner.policy.sample(states, used)
         linear = tf.reduce_sum(action * tf.stack([tf.reduce_sum(x, -1) for x in ahead], -1))
     np.testing.assert_allclose(
@@ -371,26 +366,21 @@ def test_all_actions_are_judged_and_imagined(discrete, rng, rollout):
     assert np.abs(tape.gradient(reached, bias)).max() > 1e-4
 
 
-@pytest.mark.parametrize(("progress", "share"), [(0.4, None), (0.5, 0.5), (1.0, 0.5)])
-def test_all_actions_count_after_their_share_of_the_run(discrete, eager, rng, progress, share):
-    learner, buffer = _learner(discrete, rng, all_actions=0.4)
-    drawn = learner._batches(buffer, 4.0, progress).get("all_actions")
-    assert (drawn is None) == (share is None)
-    if share is not None:
-        np.testing.assert_allclose(drawn, [share], atol=1e-6)
-    weights = []
-    for late in (0.0, progress):
+@pytest.mark.parametrize(
+    ("spec", "progress", "linear"),
+    [("discrete", 0.4, False), ("discrete", 0.41, True), ("continuous", 1.0, False)],
+)
+def test_linear_actions_begin_after_their_share_of_the_run(
+    request, eager, rng, spec, progress, linear
+):
+    spec, weights = request.getfixturevalue(spec), []
+    for begin in (1.0, 0.4):
         learner, buffer = _learner(
-            discrete, np.random.default_rng(0), all_actions=0.4, decay=False, averaging=0.0
+            spec, np.random.default_rng(0), linear_actions=begin, averaging=0.0
         )
-        learner.update(buffer, late)
+        learner.update(buffer, progress)
         weights.append(np.concatenate([np.ravel(w) for w in learner.policy.get_weights()]))
-    assert np.array_equal(*weights) == (share is None)
-
-
-def test_all_actions_are_for_discrete_ones_alone(continuous, eager, rng):
-    learner, buffer = _learner(continuous, rng, all_actions=0.0)
-    assert "all_actions" not in learner._batches(buffer, 4.0, 1.0)
+    assert np.array_equal(*weights) != linear
 
 
 @pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])

@@ -12,7 +12,6 @@ from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
 from mgail_tf.objectives import (
     cloning_loss,
     discriminator_loss,
-    expected_cost,
     forward_model_loss,
     policy_cost,
 )
@@ -163,23 +162,6 @@ def test_policy_cost_by_hand(kind, expected):
 )
 def test_policy_cost_of_a_certain_discriminator_is_finite(kind, expected):
     np.testing.assert_array_equal(policy_cost(tf.constant([-1000.0, 1000.0]), kind), expected)
-
-
-def test_expected_cost_is_the_mean_over_drawn_actions(float64, discrete, rng):
-    policy, critic = (
-        CategoricalPolicy(discrete, [6], "tanh", 0, 1.0),
-        Discriminator(discrete, [7], "silu", 2),
-    )
-    policy.logits.dense[-1].kernel.assign(50 * policy.logits.dense[-1].kernel)
-    states = tf.constant(rng.normal(size=(2, 4, discrete.state_size)))
-    by_hand = np.zeros([2, 4])
-    for at in np.ndindex(2, 4):
-        state = states[at][None]
-        chances = special.softmax(policy(state)[0])
-        assert np.ptp(chances) > 0.01
-        for chance, corner in zip(chances, np.eye(discrete.action_size), strict=True):
-            by_hand[at] += chance * policy_cost(critic(state, corner[None]), "log_d")[0]
-    np.testing.assert_allclose(expected_cost(policy, critic, states, "log_d"), by_hand, atol=1e-12)
 
 
 def test_unknown_policy_cost_is_refused():
