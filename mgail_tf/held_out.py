@@ -22,10 +22,10 @@ def measure(learner: MGAIL, episodes: Sequence[Episode], expert: Pairs) -> dict[
 
     Returns:
         open_loop_K: root mean square error of a component of the standardised state after K steps
-            along recorded actions, by the model imagined with; K is 1, 5 and the horizon. NaN if
-            no stretch of an episode is that long.
+            along recorded actions, by the model imagined with; K is 1, 5 and the horizon. Over
+            stretches of K steps: shorter episodes do not count, and NaN if all are.
         logit_agent, logit_expert: mean logit of D = P(agent | s, a) on the episodes' pairs and on
-            the demonstrated ones.
+            the demonstrated ones, which D has learnt from.
     """
     steps = sum(len(episode.actions) for episode in episodes)
     buffer = ReplayBuffer(steps, learner.spec, learner.normaliser)

@@ -28,8 +28,9 @@ def burn_in(model, states, actions, mask):
 def linear_between_actions(model):
     """Return a model that is f(s, e_i) for every discrete action e_i, and linear between them.
 
-    f(s, a) = sum over i of a_i f(s, e_i)
+    f(s, a) = sum over i of a_i f(s, e_i), of the next state and of the logit of the end
 
+    It is called as the model is: states [B, S], one-hot or relaxed actions [B, A], hidden [B, H].
     The straight-through gradient takes the slope in the action drawn: that of the model itself is
     anyone's guess, as it was trained in the corners of the simplex alone; this one's is what the
     other actions would change.

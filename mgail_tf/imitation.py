@@ -176,8 +176,8 @@ def _train_online(job: Imitation, given: Given, run: results.Run) -> tuple[Numpy
             if steps >= due:
                 due += config.env_steps / 10
                 actor, episodes = learner.final_actor(), list[Episode]()
-                given_to = EVALUATION_SEED + 1, "deterministic", episodes.append
-                score = evaluate(job.task, actor, 5, *given_to)
+                seed, seen = EVALUATION_SEED + 1, episodes.append
+                score = evaluate(job.task, actor, 5, seed, mode="deterministic", seen=seen)
                 metrics["evaluation"] = score.return_mean
                 evaluated += 5 * score.length_mean
                 if job.algorithm == "mgail":

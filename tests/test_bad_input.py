@@ -428,12 +428,17 @@ def test_checkpoint_of_another_version_is_refused(tmp_path, capsys, monkeypatch)
 
 
 def test_run_begun_by_a_version_that_measured_other_things_is_refused(tmp_path):
-    row = {"env_steps": 1, "kl": 0.1}
-    with results.Run(tmp_path / "run", {"some": "run"}) as run:
+    class Nothing(checkpoint.Resumable):
+        _plain = ()
+
+    row, begun = {"env_steps": 1, "kl": 0.1}, (tmp_path / "run", {"some": "run"})
+    with results.Run(*begun, every=0.0) as run:
         run.progress(row)
-        for other in ({"env_steps": 2}, {**row, "entropy": 0.5}):
-            with pytest.raises(BadInput, match=r"run: progress\.csv: other columns; expected"):
-                run.progress(other)
+        run.checkpoint(1, Nothing())
+    for other in ({"env_steps": 2}, {**row, "entropy": 0.5}):
+        refusal = pytest.raises(BadInput, match=r"run: progress\.csv: other columns; expected")
+        with results.Run(*begun, resume=True) as run, refusal:
+            run.progress(other)
     assert len((tmp_path / "run/progress.csv").read_text().splitlines()) == 2
 
 

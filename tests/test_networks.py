@@ -308,6 +308,7 @@ def eager():
         ("continuous", {}),
         ("continuous", {"rollout": "replay", "model": "vanilla"}),
         ("discrete", {"rollout": "replay", "unroll": False}),
+        ("discrete", {"linear_actions": 0.0, "unroll": False}),
     ],
 )
 def test_an_update_moves_every_variable_of_all_four_networks(request, eager, kind, settings, rng):
@@ -319,7 +320,7 @@ def test_an_update_moves_every_variable_of_all_four_networks(request, eager, kin
         for v in getattr(learner, name).trainable_variables
     }
     assert len(variables) == sum(len(getattr(learner, n).trainable_variables) for n in networks)
-    metrics = learner.update(buffer, 0.0)
+    metrics = learner.update(buffer, 0.1)
     still = [name for name, (v, before) in variables.items() if np.array_equal(v, before)]
     assert not still
     assert all(np.isfinite(value) for value in metrics.values())
@@ -384,7 +385,7 @@ def test_linear_actions_begin_after_their_share_of_the_run(
 
 
 @pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])
-def test_model_noise_draws_whole_errors_of_theslow_model(continuous, eager, rng, model):
+def test_model_noise_draws_whole_errors_of_the_slow_model(continuous, eager, rng, model):
     learner, buffer = _learner(continuous, rng, model=model, model_noise=2.0, horizon=4)
     learner.model.set_weights([w + 1.0 for w in learner.model.get_weights()])  # not this one's
     errors = learner._batches(buffer, 4.0)["errors"]

@@ -201,7 +201,11 @@ class MGAIL(Resumable):
         return self._step("discriminator", loss)
 
     def update_policy(self, batch: dict[str, Any], linear: bool = False) -> dict[str, Any]:
-        """Lines 9 to 14: the policy; then the value, on recorded or imagined states."""
+        """Lines 9 to 14: the policy; then the value, on recorded or imagined states.
+
+        Args:
+            linear: between discrete actions, see `linear_between_actions`.
+        """
         given = "noise", "expert", "dead_cost", "errors"
         data = [*(batch.get(name) for name in given), linear]
         loss = functools.partial(self._policy_loss, batch["starts"], *data)
