@@ -206,8 +206,9 @@ class MGAIL(Resumable):
         Args:
             linear: between discrete actions, see `linear_between_actions`.
         """
-        data = [batch.get(name) for name in ("noise", "expert", "dead_cost", "errors")]
-        loss = functools.partial(self._policy_loss, batch["starts"], *data, linear=linear)
+        given = "noise", "expert", "dead_cost", "errors"
+        data = [*(batch.get(name) for name in given), linear]
+        loss = functools.partial(self._policy_loss, batch["starts"], *data)
         metrics = self._step("policy", loss)
         seen = metrics.pop("imagined")
         if self.config.horizon_value:
