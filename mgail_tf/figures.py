@@ -145,11 +145,19 @@ def _results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return sampled, runs[runs["mode"] == "deterministic"], curves.dropna(subset=["evaluation"])
 
 
+def _paired(rows: pd.DataFrame) -> pd.DataFrame:
+    """Keep what both forward models have of a task: the same seeds, so the same demonstrations."""
+    key = ["task", "seed"]
+    for line in MODELS:
+        rows = rows.merge(_of(rows, line)[key].drop_duplicates(), on=key)
+    return rows
+
+
 def compared(folder: Path) -> list[str]:
-    """Return the tasks that have curves of both forward models."""
+    """Return the tasks that have curves of both forward models, of the same seed."""
     _, _, curves = _results(folder)
-    both = [set(_of(curves, line)["task"]) for line in MODELS]
-    return [task for task in TASKS if all(task in these for these in both)]
+    found = set(_paired(curves)["task"])
+    return [task for task in TASKS if task in found]
 
 
 def plot_tasks(
@@ -168,6 +176,8 @@ def plot_tasks(
         BadInput: one of the files is missing, or there is no curve to draw.
     """
     sampled, runs, curves = _results(folder)
+    if lines is MODELS:
+        runs, curves = _paired(runs), _paired(curves)
     drawn = pd.concat([_of(curves, line) for line in lines])
     tasks = [task for task in only if task in sampled.index and (drawn["task"] == task).any()]
     if not tasks:
@@ -202,11 +212,12 @@ def plot_tasks(
 
 
 def model_table(folder: Path, tasks: list[str]) -> pd.DataFrame:
-    """Return Figure 5 in numbers: a row a task and forward model, over the seeds.
+    """Return Figure 5 in numbers: a row a task and forward model, over the seeds that both have.
 
     `evaluation_mean` is the mean of all evaluations on the way, normalised: how soon it learns.
     """
     sampled, runs, curves = _results(folder)
+    runs, curves = _paired(runs), _paired(curves)
     rows = []
     for task in tasks:
         low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
@@ -221,7 +232,6 @@ def model_table(folder: Path, tasks: list[str]) -> pd.DataFrame:
                     "normalised": final["normalised"].mean(),
                     "normalised_min": final["normalised"].min(),
                     "evaluation_mean": (way["evaluation"].mean() - low) / (high - low),
-                    "wall_seconds": final["wall_seconds"].mean(),
                 }
             )
     return pd.DataFrame(rows).round(4)
