@@ -92,8 +92,6 @@ class MGAIL:
     learn_std: bool = False  # then log_std is only where it starts
     cloning: float = 0.03  # weight of the cloning loss on demonstrated pairs; beyond the paper
     temperature: float = 1.0  # Gumbel-softmax tau
-    linear_actions: float = 1.0  # after this share of the run the forward model is linear between
-    # discrete ones, see `linear_between_actions`; 1: never. Beyond the paper
     averaging: float = 0.05  # share of the run so far over which the scored weights are averaged;
     # 0: the last ones are scored
     decay: bool = True  # learning rates (not the value's) fall linearly to a tenth

@@ -25,35 +25,6 @@ def burn_in(model, states, actions, mask):
     return hidden
 
 
-def linear_between_actions(model):
-    """Return a model that is f(s, e_i) for every discrete action e_i, and linear between them.
-
-    f(s, a) = sum over i of a_i f(s, e_i), of the next state and of the logit of the end
-
-    It is called as the model is: states [B, S], one-hot or relaxed actions [B, A], hidden [B, H].
-    The straight-through gradient takes the slope in the action drawn: that of the model itself is
-    anyone's guess, as it was trained in the corners of the simplex alone; this one's is what the
-    other actions would change.
-    """
-
-    def call(states, actions, hidden):
-        batch, count = actions.shape
-        each = tf.repeat(tf.eye(count, dtype=actions.dtype), batch, axis=0)
-        ahead = model(tf.tile(states, [count, 1]), each, tf.tile(hidden, [count, 1]))
-
-        def mixed(corners):
-            corners = tf.reshape(corners, [count, batch, *corners.shape[1:]])
-            return tf.einsum("ba,ab...->b...", actions, corners)
-
-        return ahead._replace(
-            next_states=mixed(ahead.next_states),
-            hidden=ahead.hidden[:batch],  # of the states alone, the same for every action
-            end_logits=mixed(ahead.end_logits),
-        )
-
-    return call
-
-
 def bounded(states, limit: float):
     """Return states [B, S] as they are; shorten each row's gradient to a norm of `limit`."""
 

@@ -19,7 +19,7 @@ _CHOICES = {
 }
 _FRACTIONS = ("gamma", "train_fraction")  # 0 < x < 1
 _RATES = ("model_target_rate", "value_target_rate")  # 0 < x <= 1
-_SHARES = ("before_end", "linear_actions")  # 0 <= x <= 1
+_SHARES = ("before_end",)  # 0 <= x <= 1
 _MAY_BE_0 = (
     "averaging",
     "burn_in",

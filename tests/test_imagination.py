@@ -8,7 +8,6 @@ from mgail_tf.imagination import (
     bounded,
     burn_in,
     imagine,
-    linear_between_actions,
     replay_rollout,
 )
 from mgail_tf.networks.discriminator import Discriminator
@@ -176,30 +175,6 @@ def test_model_errors_are_added_to_imagined_states_and_leave_the_gradient(
     np.testing.assert_allclose(
         tape.gradient(slope, start), plain.gradient(without, start), atol=1e-12
     )
-
-
-@pytest.mark.parametrize("kind", [Vanilla, HadamardGRU])
-def test_between_actions_the_slope_is_what_other_actions_change(float64, discrete, rng, kind):
-    model = kind(discrete, 5, 5.0, "silu", 1)
-    states = tf.constant(rng.normal(size=(4, discrete.state_size)))
-    hidden = tf.constant(rng.normal(size=(4, model.hidden_size)))
-    corners = np.eye(discrete.action_size)
-    drawn = tf.constant(corners[[0, 2, 1, 0]])
-
-    def score(ahead):
-        return tf.reduce_sum(ahead.next_states, -1) + 2.0 * ahead.end_logits
-
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(drawn)
-        own = model(states, drawn, hidden)
-        ahead = linear_between_actions(model)(states, drawn, hidden)
-        scores = score(own), score(ahead)
-    for x, y in zip(ahead, own, strict=True):
-        np.testing.assert_allclose(x, y, atol=1e-12)
-    other = [score(model(states, np.tile(corner, (4, 1)), hidden)) for corner in corners]
-    slopes = [tape.gradient(x, drawn) for x in scores]
-    assert np.abs(slopes[0] - np.transpose(other)).max() > 0.01
-    np.testing.assert_allclose(slopes[1], np.transpose(other), atol=1e-12)
 
 
 def test_bounded_state_gradient_shortens_only_long_rows():

@@ -39,7 +39,6 @@ SETTINGS = {
         "horizon=2",
         "value_data=recorded",
         "model_noise=1",
-        "linear_actions=0.6",
         "unroll=True",
         "burn_in=1",
         "model_length=2",

@@ -308,7 +308,7 @@ def eager():
         ("continuous", {}),
         ("continuous", {"rollout": "replay", "model": "vanilla"}),
         ("discrete", {"rollout": "replay", "unroll": False}),
-        ("discrete", {"linear_actions": 0.0, "unroll": False}),
+        ("discrete", {"unroll": False}),
     ],
 )
 def test_an_update_moves_every_variable_of_all_four_networks(request, eager, kind, settings, rng):
@@ -341,47 +341,6 @@ def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng)
     gradients = tape.gradient(loss, [v.value for v in learner.policy.trainable_variables])
     assert len(gradients) == 4 + (kind == "continuous")
     assert all(g is not None and np.abs(g).max() > 0 for g in gradients)
-
-
-@pytest.mark.parametrize("rollout", ["imagine", "replay"])
-def test_imagined_steps_are_linear_between_actions(discrete, rng, rollout):
-    learner, buffer = _learner(discrete, rng, rollout=rollout, horizon=1, burn_in=0)
-    batches = learner._batches(buffer, 4.0)
-    starts = type(batches["starts"])(*(tf.constant(x[0]) for x in batches["starts"]))
-    noise, states = tf.constant(batches["noise"][0]), starts.states[0]
-    each = [np.tile(corner, (8, 1)) for corner in np.eye(discrete.action_size, dtype=np.float32)]
-    hidden = tf.zeros([8, learner.model.hidden_size])
-    ahead = [learner.slow_model(states, action, hidden).next_states for action in each]
-    bias = learner.policy.logits.dense[-1].bias.value
-    used = noise[0]
-    if rollout == "replay":
-        used = tf.stop_gradient(learner.policy.infer_noise(states, starts.actions[0], used))
-    with tf.GradientTape(persistent=True) as tape:
-        tape.watch(bias)
-        reached = tf.reduce_sum(learner._rollout(starts, noise, None, True).states[1])
-        action = learner.policy.sample(states, used)
-        linear = tf.reduce_sum(action * tf.stack([tf.reduce_sum(x, -1) for x in ahead], -1))
-    np.testing.assert_allclose(
-        tape.gradient(reached, bias), tape.gradient(linear, bias), rtol=1e-4, atol=1e-6
-    )
-    assert np.abs(tape.gradient(reached, bias)).max() > 1e-4
-
-
-@pytest.mark.parametrize(
-    ("spec", "progress", "linear"),
-    [("discrete", 0.4, False), ("discrete", 0.41, True), ("continuous", 1.0, False)],
-)
-def test_linear_actions_begin_after_their_share_of_the_run(
-    request, eager, rng, spec, progress, linear
-):
-    spec, weights = request.getfixturevalue(spec), []
-    for begin in (1.0, 0.4):
-        learner, buffer = _learner(
-            spec, np.random.default_rng(0), linear_actions=begin, averaging=0.0
-        )
-        learner.update(buffer, progress)
-        weights.append(np.concatenate([np.ravel(w) for w in learner.policy.get_weights()]))
-    assert np.array_equal(*weights) != linear
 
 
 @pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])

@@ -14,7 +14,7 @@ from mgail_tf.actor import NumpyPolicy
 from mgail_tf.averaging import RunningAverage, follow
 from mgail_tf.batches import Batches
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.imagination import burn_in, imagine, linear_between_actions, replay_rollout
+from mgail_tf.imagination import burn_in, imagine, replay_rollout
 from mgail_tf.interaction import Training
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import FORWARD_MODELS
@@ -133,13 +133,12 @@ class MGAIL(Resumable):
         hidden = burn_in(self.slow_model, states[:-2], actions[:-1], mask[:-1])
         return states[-1] - self.slow_model(states[-2], actions[-1], hidden).next_states
 
-    def _rollout(self, starts: Sequences, noise, errors, linear) -> Trajectory:
+    def _rollout(self, starts: Sequences, noise, errors) -> Trajectory:
         """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
         config, warm = self.config, self.config.burn_in
         states, actions, _, mask = starts
         model = self.slow_model
         hidden = burn_in(model, states[:warm], actions[:warm], mask[:warm])
-        model = linear_between_actions(model) if linear else model
         if config.rollout == "imagine":
             return imagine(
                 self.policy,
@@ -157,14 +156,14 @@ class MGAIL(Resumable):
             self.policy, model, states[warm:], actions[warm:], noise, hidden, config.unroll
         )
 
-    def _policy_loss(self, starts: Sequences, noise, expert, dead_cost, errors=None, linear=False):
+    def _policy_loss(self, starts: Sequences, noise, expert, dead_cost, errors=None):
         """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step.
 
         Args:
-            errors: see `imagine`; linear: between discrete actions, see `linear_between_actions`.
+            errors: see `imagine`.
         """
         config = self.config
-        states, actions, survival = self._rollout(starts, noise, errors, linear)
+        states, actions, survival = self._rollout(starts, noise, errors)
         costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
         values = self._target(states[1:]) if config.horizon_value else None
         to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, dead_cost)
@@ -200,14 +199,9 @@ class MGAIL(Resumable):
         loss = functools.partial(discriminator_loss, self.discriminator, *data, *bound)
         return self._step("discriminator", loss)
 
-    def update_policy(self, batch: dict[str, Any], linear: bool = False) -> dict[str, Any]:
-        """Lines 9 to 14: the policy; then the value, on recorded or imagined states.
-
-        Args:
-            linear: between discrete actions, see `linear_between_actions`.
-        """
-        given = "noise", "expert", "dead_cost", "errors"
-        data = [*(batch.get(name) for name in given), linear]
+    def update_policy(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Lines 9 to 14: the policy; then the value, on recorded or imagined states."""
+        data = [batch.get(name) for name in ("noise", "expert", "dead_cost", "errors")]
         loss = functools.partial(self._policy_loss, batch["starts"], *data)
         metrics = self._step("policy", loss)
         seen = metrics.pop("imagined")
@@ -218,18 +212,17 @@ class MGAIL(Resumable):
             follow(self._target, self.value, self.config.value_target_rate)
         return metrics
 
-    def _iteration(self, batch: dict[str, Any], linear: bool) -> dict[str, Any]:
+    def _iteration(self, batch: dict[str, Any]) -> dict[str, Any]:
         metrics = self.update_model(batch) | self.update_discriminator(batch)
-        return metrics | self.update_policy(batch, linear)
+        return metrics | self.update_policy(batch)
 
     def _metric_names(self) -> list[str]:
         """Return what an iteration measures, in the order of its updates."""
         names = _METRICS + " value_loss value value_gradient value_weights"
         return (names if self.config.horizon_value else _METRICS).split()
 
-    def _iterations(self, batches: dict[str, Any], linear: bool = False) -> tuple[Any, Any]:
-        iteration = functools.partial(self._iteration, linear=linear)
-        return blocks.run(iteration, batches, self._metric_names())
+    def _iterations(self, batches: dict[str, Any]) -> tuple[Any, Any]:
+        return blocks.run(self._iteration, batches, self._metric_names())
 
     # -- blocks --------------------------------------------------------------------------------
 
@@ -255,7 +248,7 @@ class MGAIL(Resumable):
             self.policy.log_std.assign(tf.fill([self.spec.action_size], now))
         drawn = self._batches(buffer, self.end_cost.value())
         batches = tf.nest.map_structure(tf.constant, drawn)
-        result = self._block(batches, self.spec.discrete and progress > config.linear_actions)
+        result = self._block(batches)
         metrics = blocks.read(result, self._metric_names(), config.block, self._iteration_count)
         self._iteration_count += config.block
         self._average.add(self.policy.get_weights())
