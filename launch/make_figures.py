@@ -32,7 +32,7 @@ def job() -> None:
     if not (tasks := figures.compared(folder)):
         print(f"{figure5}: no task has runs of both forward models (--variant=hadamard_gru)")
         return
-    figures.plot_tasks(folder, figure5, figures.MODELS, tasks)
+    figures.plot_tasks(folder, figure5, figures.MODELS)
     table = figures.model_table(folder, tasks)
     results.write_whole(figure5.with_suffix(".csv"), table.to_csv(index=False))
     print(f"{figure5}, {figure5.with_suffix('.csv').name}: {', '.join(tasks)}")

@@ -1,7 +1,7 @@
 """Learning curves: the points that are kept of a run, and pictures of one run or of all tasks."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -160,14 +160,12 @@ def compared(folder: Path) -> list[str]:
     return [task for task in TASKS if task in found]
 
 
-def plot_tasks(
-    folder: Path, picture: Path, lines: Lines = ALGORITHMS, only: Sequence[str] = tuple(TASKS)
-) -> list[str]:
+def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[str]:
     """Draw every task of a results folder: normalised score over environment steps.
 
     Reads experts.csv, runs.csv and curves.csv there. A line is the mean of the seeds' evaluations
     (deterministic) on the way, a band their range, a cross the final policies' mean; cloning takes
-    no steps and is a level. Of the tasks in `only`, those that have a curve are drawn.
+    no steps and is a level. Of Figure 5's, only the seeds that both forward models have count.
 
     Returns:
         The tasks drawn.
@@ -179,7 +177,7 @@ def plot_tasks(
     if lines is MODELS:
         runs, curves = _paired(runs), _paired(curves)
     drawn = pd.concat([_of(curves, line) for line in lines])
-    tasks = [task for task in only if task in sampled.index and (drawn["task"] == task).any()]
+    tasks = [task for task in TASKS if task in sampled.index and (drawn["task"] == task).any()]
     if not tasks:
         raise BadInput(f"{folder / 'curves.csv'}: found no curve of a task with an expert")
     columns = min(4, len(tasks))

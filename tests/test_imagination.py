@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgail_tf.imagination import (
-    bounded,
-    burn_in,
-    imagine,
-    replay_rollout,
-)
+from mgail_tf.imagination import bounded, burn_in, imagine, replay_rollout
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import HadamardGRU, Vanilla
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
