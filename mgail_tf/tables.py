@@ -3,7 +3,7 @@
 import csv
 import fcntl
 import hashlib
-import importlib.metadata
+import importlib
 import io
 import json
 import platform
@@ -32,7 +32,8 @@ _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "gymnasium", "mujo
 
 def versions() -> str:
     """Return the versions that a result depends on, as one text."""
-    found = [f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES]
+    modules = {name: importlib.import_module(name.replace("-", "_")) for name in _PACKAGES}
+    found = [f"{name} {module.__version__}" for name, module in modules.items()]
     return "; ".join([f"python {platform.python_version()}", *found])
 
 
