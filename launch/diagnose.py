@@ -26,7 +26,7 @@ def job() -> None:
     if not get["run"]:
         raise BadInput("--run: found nothing, expected a run's folder")
     folder = Path(get["run"])
-    picture = Path(get["out"] or folder / "diagnosis.png")
+    picture = figures.check_picture(Path(get["out"] or folder / "diagnosis.png"))
     print(f"{picture}: {', '.join(figures.diagnose(folder, picture))}")
 
 

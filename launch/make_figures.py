@@ -15,20 +15,28 @@ flags.DEFINE_string(
     "folder", None, "Holds experts.csv, runs.csv, curves.csv. Default: results/", flag_values=FLAGS
 )
 flags.DEFINE_string(
-    "out", None, "Picture to write. Default: curves.png in the folder", flag_values=FLAGS
+    "out",
+    None,
+    "Picture to write, with figure5.png and .csv beside it. Default: curves.png in the folder",
+    flag_values=FLAGS,
 )
 
 
 def job() -> None:
     """Run what the flags say."""
     from mgail_tf import figures, results, tables
+    from mgail_tf.types import BadInput
 
     get = cli.read(FLAGS)
     folder = Path(get["folder"] or tables.RESULTS)
-    picture = Path(get["out"] or folder / "curves.png")
+    picture = figures.check_picture(Path(get["out"] or folder / "curves.png"))
+    figure5 = picture.with_name("figure5.png")
+    if picture == figure5:
+        raise BadInput(
+            f"--out: found {picture}, which is the other picture's, expected another name"
+        )
     tasks = figures.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")
-    figure5 = picture.with_name("figure5.png")
     if not (tasks := figures.compared(folder)):
         print(f"{figure5}: no task has runs of both forward models (--variant=hadamard_gru)")
         return

@@ -20,10 +20,13 @@ flags.DEFINE_string("out", None, "CSV to write. Default: table1.csv there", flag
 def job() -> None:
     """Run what the flags say."""
     from mgail_tf import paper, results, tables
+    from mgail_tf.types import BadInput
 
     get = cli.read(FLAGS)
     folder = Path(get["folder"] or tables.RESULTS)
     out = Path(get["out"] or folder / "table1.csv")
+    if out.resolve().parent == folder.resolve() and out.name in paper.READ:
+        raise BadInput(f"--out: found {out}, which the table is made from, expected another name")
     table = paper.table1(folder)
     results.make_folder(out.parent)
     results.write_whole(out, table.to_csv(index=False, lineterminator="\n"))

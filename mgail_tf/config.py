@@ -101,13 +101,17 @@ class MGAIL:
     before_end: float = 0.0  # share of the starts, and of the value's stretches, that is drawn
     # from the last steps before an end: soon a fall is rare, and nothing else says how to avoid it
     horizon: int = 16  # T; 10 in the released code
-    state_gradient: float = 3.0  # bound on a trajectory's J_s, in costs per standardised unit
+    state_gradient: float = (
+        3.0  # bound on what a trajectory's J_s carries through an imagined state
+    )
+    # from the steps after it, in costs per standardised unit; 0: none
     model_noise: float = 0.0  # an imagined step adds so much of an error that the model made on
     # recorded ones: the exact gradient meets what a model without noise never imagines
     unroll: bool = False  # one copy of the graph a step; pays up to T = 10
     gamma: float = 0.99
     cost: str = "neg_log_expert"  # released code; Eq. 3 is "log_d"
-    model_end: bool = True  # the model predicts the end of the task; beyond the paper
+    model_end: bool = True  # the model predicts the end of the task; beyond the paper. Without it
+    # an imagined step never ends, but a value of recorded steps still learns what their ends cost
     dead_cost: float = 4.0  # per imagined step after it, at most: see absorbing.py
     horizon_value: bool = True  # a value function beyond the horizon; beyond the paper
     lam: float = 0.95  # of the returns that mix imagined costs with values

@@ -90,24 +90,23 @@ class SavedPolicy:
     """A loaded SavedModel that acts as a NumpyPolicy does, for evaluation."""
 
     def __init__(self, path: Path, spec: Spec):
-        """Load and check the sizes against the environment.
+        """Load and check the environment and the sizes.
 
         Raises:
-            BadInput: not an exported policy, or one for other sizes.
+            BadInput: not an exported policy, or one of another environment or for other sizes.
         """
         try:
             metadata = json.loads((path / "metadata.json").read_text())
             self._model = tf.saved_model.load(str(path))
             if not isinstance(metadata, dict):
                 raise ValueError(f"metadata.json holds a {type(metadata).__name__}")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
             raise BadInput(f"{path}: not an exported policy ({reason})") from error
-        names = ("state_size", "action_size", "discrete")
-        found = tuple(metadata.get(name) for name in names)
-        expected = (spec.state_size, spec.action_size, spec.discrete)
-        if found != expected:
-            raise BadInput(f"{path}: {names}: found {found}, expected {expected}")
+        for name in ("env_id", "state_size", "action_size", "discrete"):
+            found, expected = metadata.get(name), getattr(spec, name)
+            if found != expected:
+                raise BadInput(f"{path}: {name}: found {found}, expected {expected}")
         self._spec = spec
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:

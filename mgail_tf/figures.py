@@ -13,6 +13,7 @@ from mgail_tf import paper, tables
 from mgail_tf.tasks import TASKS
 from mgail_tf.types import BadInput
 
+_LEVELS = ("task", "mode", "random_return_mean", "return_mean")  # of an expert
 _POINTS = 40  # kept of a run, beside its evaluations
 Lines = Mapping[tuple[str, str], tuple[str, str]]  # (algorithm, variant) -> (label, colour)
 ALGORITHMS: Lines = {
@@ -103,17 +104,17 @@ def diagnose(folder: Path, picture: Path) -> list[str]:
     Raises:
         BadInput: there is no progress.csv, or nothing in it.
     """
-    data = paper.read(folder / "progress.csv")
+    data = paper.read(folder / "progress.csv", [])
     shown = {t: [c for c in names if c in data] for t, (names, _) in _PANELS.items()}
     shown = {title: names for title, names in shown.items() if names and len(data)}
-    if not shown:
+    place = next((name for name in ("env_steps", "epoch") if name in data), None)
+    if not shown or not place:
         raise BadInput(f"{folder / 'progress.csv'}: found no row of a run")
     lines = math.ceil(len(shown) / 3)
     figure = Figure(figsize=(10.5, 2.4 * lines + 0.4), layout="constrained")
     grid = figure.subplots(lines, 3, squeeze=False)
     for axes in grid.flat[len(shown) :]:
         axes.axis("off")
-    place = "env_steps" if "env_steps" in data else "epoch"
     width = max(1, len(data) // 100)  # a running mean; what is drawn faint is raw
     for (title, names), axes in zip(shown.items(), grid.flat, strict=False):
         for name in names:
@@ -134,19 +135,33 @@ def diagnose(folder: Path, picture: Path) -> list[str]:
     return list(shown)
 
 
+def check_picture(path: Path) -> Path:
+    """Return the path of a picture to write.
+
+    Raises:
+        BadInput: its name does not end as a kind of picture's.
+    """
+    if path.suffix[1:] not in (kinds := sorted(Figure().canvas.get_supported_filetypes())):
+        raise BadInput(f"{path}: found {path.suffix or 'no suffix'}, expected .{', .'.join(kinds)}")
+    return path
+
+
 def _of(rows: pd.DataFrame, line: tuple[str, str]) -> pd.DataFrame:
     return rows[(rows["algorithm"] == line[0]) & (rows["variant"] == line[1])]
 
 
 def _results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return the experts as sampled, by task, the deterministic final rows, and the evaluations."""
-    experts, runs, curves = (paper.read(folder / f"{n}.csv") for n in ("experts", "runs", "curves"))
+    run = ("task", "algorithm", "variant", "seed", "env_steps")
+    columns = _LEVELS, (*run, "mode", "normalised"), (*run, "evaluation")
+    names = "experts.csv", "runs.csv", "curves.csv"
+    experts, runs, curves = (paper.read(folder / n, c) for n, c in zip(names, columns, strict=True))
     sampled = experts[experts["mode"] == "stochastic"].set_index("task")
     return sampled, runs[runs["mode"] == "deterministic"], curves.dropna(subset=["evaluation"])
 
 
 def _paired(rows: pd.DataFrame) -> pd.DataFrame:
-    """Keep what both forward models have of a task: the same seeds, so the same demonstrations."""
+    """Keep what both forward models have of a task: the same seeds."""
     key = ["task", "seed"]
     for line in MODELS:
         rows = rows.merge(_of(rows, line)[key].drop_duplicates(), on=key)

@@ -58,9 +58,10 @@ def imagine(
         start: [B, S]; hidden: [B, H] from `burn_in`; noise: [T, B, A] from `draw_noise`.
         unroll: see `blocks.scan`.
         with_end: let the model say where the task ends; else `survival` is 1.
-        limit: bound on the norm of J_s (Eq. 12) that a trajectory passes back through a state; 0
-            leaves the gradient exact. Without one, the few trajectories whose gradient explodes
-            over many steps decide the direction of the whole batch.
+        limit: bound on the norm of what J_s (Eq. 12) carries through a state from the steps after
+            it, by policy and model; D's and V's own slopes there come on top. 0 leaves the gradient
+            exact. Without one, the few trajectories whose gradient explodes over many steps decide
+            the direction of the whole batch.
         errors: [T, B, S] e, what a model without noise leaves out; None: nothing.
     """
 

@@ -78,6 +78,19 @@ def prepare(job: Imitation) -> Given:
     return Given(spec, chosen, pairs, every, reference)
 
 
+def _described(job: Imitation, given: Given) -> dict[str, Any]:
+    return {
+        "algorithm": job.algorithm,
+        "task": job.task,
+        "variant": job.variant,
+        "seed": job.seed,
+        "num_trajectories": len(given.demonstrations.episodes),
+        "subsample": given.subsample,
+        "demos_sha256": given.demonstrations.sha256,
+        "config": dataclasses.asdict(job.config),
+    }
+
+
 def imitate(job: Imitation) -> list[dict[str, Any]]:
     """Train, score the final policy in both modes, export it, and write the result rows.
 
@@ -94,17 +107,7 @@ def imitate(job: Imitation) -> list[dict[str, Any]]:
         tables.check_table(job.results_path, tables.RUN_COLUMNS)
         tables.check_table(tables.curves_of(job.results_path), tables.CURVE_COLUMNS)
     given = prepare(job)
-    described = {
-        "algorithm": job.algorithm,
-        "task": job.task,
-        "variant": job.variant,
-        "seed": job.seed,
-        "num_trajectories": len(given.demonstrations.episodes),
-        "subsample": given.subsample,
-        "demos_sha256": given.demonstrations.sha256,
-        "config": dataclasses.asdict(job.config),
-    }
-    with results.Run(job.out, described, job.resume, job.checkpoint_every) as run:
+    with results.Run(job.out, _described(job, given), job.resume, job.checkpoint_every) as run:
         train = _train_bc if job.algorithm == "bc" else _train_online
         actor, steps = train(job, given, run)
         run.trained()
@@ -126,10 +129,8 @@ def imitate_once(job: Imitation) -> list[dict[str, Any]]:
     """Return the rows of this very run if it is finished in `out`, or go on with it."""
     final = job.out / "final.json"
     if final.exists():
-        held = json.loads((job.out / "config.json").read_text())
-        ours = {name: getattr(job, name) for name in ("algorithm", "task", "variant", "seed")}
-        ours["config"] = json.loads(json.dumps(dataclasses.asdict(job.config)))
-        if ours == {name: held[name] for name in ours}:
+        ours = json.loads(json.dumps(_described(job, prepare(job))))
+        if ours == json.loads((job.out / "config.json").read_text()):
             return json.loads(final.read_text())["rows"]
     return imitate(job._replace(resume=True))
 

@@ -19,7 +19,7 @@ _CHOICES = {
 }
 _FRACTIONS = ("gamma", "train_fraction")  # 0 < x < 1
 _RATES = ("model_target_rate", "value_target_rate")  # 0 < x <= 1
-_SHARES = ("before_end",)  # 0 <= x <= 1
+_SHARES = ("before_end", "lam")  # 0 <= x <= 1
 _MAY_BE_0 = (
     "averaging",
     "burn_in",
@@ -31,7 +31,6 @@ _MAY_BE_0 = (
     "episode_steps",
     "gradient_penalty",
     "gradient_slope",
-    "lam",
     "model_noise",
     "model_recorded",
     "start_recent",
@@ -61,6 +60,7 @@ def check(config: Any) -> Any:
             expected = "" if 0 <= value <= 1 else "from 0 to 1"
         elif isinstance(value, tuple):
             possible = all(type(x) is int and x > 0 for x in value)
+            possible &= bool(value) or key.endswith("hidden")
             expected = "" if possible else "positive whole numbers"
         elif isinstance(value, bool):
             continue
@@ -72,6 +72,10 @@ def check(config: Any) -> Any:
             expected = "more than 0"
         if expected:
             raise BadInput(f"--set {key}={value}: found {value}, expected {expected}")
+    first = getattr(config, "batch_steps", (0,))[0]
+    if first and (steps := config.env_steps) <= first:
+        expected = f"more than {first}, the first of batch_steps, which sets the normaliser"
+        raise BadInput(f"--set env_steps={steps}: found {steps}, expected {expected}")
     return config
 
 

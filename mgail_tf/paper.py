@@ -1,6 +1,7 @@
 """The paper's Table 1 beside ours: every cell of it, run here or not yet."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,38 @@ from scipy import stats
 from mgail_tf.tasks import TASKS
 from mgail_tf.types import BadInput
 
+READ = ("runs.csv", "curves.csv", "paper_table1.csv")
+_OF_RUNS = (
+    *(
+        "task",
+        "env_id",
+        "algorithm",
+        "variant",
+        "num_trajectories",
+        "subsample",
+        "seed",
+        "env_steps",
+    ),
+    *("mode", "return_mean", "return_std_over_episodes", "normalised"),
+)
 CELL = ["task", "num_trajectories", "algorithm"]
 
 
-def read(path: Path) -> pd.DataFrame:
-    """Read a CSV of results.
+def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a CSV of results, which has these columns and maybe others.
 
     Raises:
-        BadInput: it is missing, or no table.
+        BadInput: it is missing, or no such table.
     """
     if not path.exists():
         raise BadInput(f"{path}: no such file")
     try:
-        return pd.read_csv(path)
+        table = pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: not a table ({error})") from error
+    if missing := [name for name in columns if name not in table]:
+        raise BadInput(f"{path}: columns: found no {missing}, expected {list(columns)}")
+    return table
 
 
 def interval(values: pd.Series) -> float:
@@ -49,7 +67,9 @@ def _stable(folder: Path) -> pd.Series:
     by = [*CELL, "subsample", "seed"]
     if not (folder / "curves.csv").exists():
         return pd.DataFrame(columns=[*by, "stable"]).set_index(by)["stable"].astype(float)
-    curves = read(folder / "curves.csv").dropna(subset=["evaluation"])
+    curves = read(folder / "curves.csv", [*by, "variant", "env_steps", "evaluation"]).dropna(
+        subset=["evaluation"]
+    )
     curves = curves[curves["variant"] == "default"].sort_values("env_steps")
     return curves.groupby(by)["evaluation"].agg(is_stable).astype(float).rename("stable")
 
@@ -82,8 +102,9 @@ def table1(folder: Path) -> pd.DataFrame:
     Raises:
         BadInput: runs.csv or paper_table1.csv is missing or no table, or a cell has a seed twice.
     """
-    runs = read(folder / "runs.csv")
-    paper = read(folder / "paper_table1.csv").rename(
+    runs = read(folder / "runs.csv", _OF_RUNS)
+    names = ("task", "trajectories", "algorithm", "return_mean", "return_std_over_episodes")
+    paper = read(folder / "paper_table1.csv", names).rename(
         columns={
             "trajectories": "num_trajectories",
             "return_mean": "paper_return_mean",

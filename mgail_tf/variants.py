@@ -25,6 +25,11 @@ _PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the r
     "model_learning_rate": 1e-3,
     "critic_activation": "relu",
     "final_log_std": -1.2,
+    # and what single tasks bring
+    "before_end": 0.0,
+    "model_noise": 0.0,
+    "episode_steps": 0,
+    "state_components": 0,
 }
 _RELEASED = {  # the authors' released code, as far as a replayed rollout can be it
     **_PAPER,

@@ -47,6 +47,9 @@ def given(tmp_path_factory) -> Path:
         policy = experts.load(task, spec)
         policy.save(folder / f"{task}.npz", spec)
         export.save(folder / f"{task}_model", policy, spec, {})
+    (folder / "results").mkdir()
+    for name in ("runs.csv", "paper_table1.csv"):
+        shutil.copy(tables.RESULTS / name, folder / "results")
     return folder
 
 
@@ -256,6 +259,13 @@ CASES: dict[str, tuple[Any, list[str], str]] = {  # name -> (script, flags, what
         [CARTPOLE, DEMOS, "--set=state_components=5"],
         "expected at most 4 of CartPole-v1",
     ),
+    "no batch": (train_gail, [CARTPOLE, DEMOS, "--set=batch_steps=()"], "positive whole"),
+    "returns that add up to more": (train_mgail, [CARTPOLE, DEMOS, "--set=lam=2"], "from 0 to 1"),
+    "steps for one batch only": (
+        train_expert,
+        [CARTPOLE, "--set=env_steps=2048"],
+        "env_steps=2048: found 2048, expected more than 2048",
+    ),
     "no hidden units": (train_bc, [CARTPOLE, DEMOS, "--set=hidden=(0,)"], "positive whole"),
     "too many trajectories": (train_bc, [CARTPOLE, DEMOS, "--num_trajectories=9"], "1 to 3"),
     "no trajectory": (train_bc, [CARTPOLE, DEMOS, "--num_trajectories=0"], "num_trajectories"),
@@ -296,10 +306,10 @@ CASES: dict[str, tuple[Any, list[str], str]] = {  # name -> (script, flags, what
         [CARTPOLE, "--policy={given}/demos.npz"],
         "not a policy file",
     ),
-    "a SavedModel of other sizes": (
+    "a SavedModel of another environment": (
         evaluate,
         [CARTPOLE, "--saved_model={given}/acrobot_model"],
-        "found (6, 3, True), expected (4, 2, True)",
+        "found Acrobot-v1, expected CartPole-v1",
     ),
     "no SavedModel": (evaluate, [CARTPOLE, "--saved_model=no"], "no: not an exported policy"),
     "a SavedModel without its graph": (
@@ -311,6 +321,11 @@ CASES: dict[str, tuple[Any, list[str], str]] = {  # name -> (script, flags, what
         evaluate,
         [CARTPOLE, "--saved_model=listed"],
         "listed: not an exported policy",
+    ),
+    "a SavedModel whose weights are cut off": (
+        evaluate,
+        [CARTPOLE, "--saved_model=cut"],
+        "cut: not an exported policy",
     ),
     "both kinds of policy": (evaluate, ["--policy=a", "--saved_model=b"], "found both"),
     "export over something": (export_policy, [CARTPOLE, "--out=full"], "full: exists and is not"),
@@ -329,6 +344,21 @@ CASES: dict[str, tuple[Any, list[str], str]] = {  # name -> (script, flags, what
     "sweep on cores that are not here": (sweep, ["--jobs=1000"], "--jobs=1000: expected at most"),
     "figures of no folder": (make_figures, ["--folder=no"], "no/experts.csv: no such file"),
     "figures of tables without curves": (make_figures, ["--folder=full"], "full/experts.csv"),
+    "figures of tables with other columns": (
+        make_figures,
+        ["--folder=columns"],
+        "columns/experts.csv: columns: found no ['task'",
+    ),
+    "figures to another suffix": (make_figures, ["--out=a.csv"], "a.csv: found .csv, expected"),
+    "figures one over the other": (make_figures, ["--out=figure5.png"], "other picture's"),
+    "diagnosis to another suffix": (diagnose, ["full", "--out=a"], "a: found no suffix, expected"),
+    "diagnosis of another table": (diagnose, ["columns"], "progress.csv: found no row of a run"),
+    "tables with other columns": (make_tables, ["--folder=columns"], "runs.csv: columns: found no"),
+    "tables over what they are of": (
+        make_tables,
+        ["--folder={given}/results", "--out={given}/results/runs.csv"],
+        "runs.csv, which the table is made from",
+    ),
     "diagnosis of nothing": (diagnose, [], "--run: found nothing"),
     "diagnosis of no run": (diagnose, ["no"], "no/progress.csv: no such file"),
     "tables of no folder": (make_tables, ["--folder=no"], "no/runs.csv: no such file"),
@@ -341,8 +371,13 @@ CASES: dict[str, tuple[Any, list[str], str]] = {  # name -> (script, flags, what
 def test_flags_files_and_environments(tmp_path, given, capsys, monkeypatch, wrong):
     monkeypatch.chdir(tmp_path)
     Path("precious").write_text("a,b\n1,2\n")
-    for name in ("full", "hollow", "listed"):
+    for name in ("full", "hollow", "listed", "columns"):
         Path(name).mkdir()
+    for name in ("experts", "runs", "progress"):
+        Path(f"columns/{name}.csv").write_text("a,return\n1,2\n")
+    shutil.copytree(given / "cartpole_model", "cut")
+    for file in Path("cut/variables").glob("*.data*"):
+        file.write_bytes(file.read_bytes()[:100])
     Path("full/config.json").write_text("{}")
     Path("full/experts.csv").write_text("")
     shutil.copy(given / "cartpole_model/metadata.json", "hollow")

@@ -33,13 +33,15 @@ def test_measure_takes_turns_and_counts_units(monkeypatch):
 
 def test_fused_and_separate_updates_do_the_same():
     settings = dataclasses.replace(TINY, discriminator_hidden=(8,), jit_compile=False)
-    fused, apart = (benchmarks.Bench("hopper", settings) for _ in range(2))
+    fused, apart, fresh = (benchmarks.Bench("hopper", settings) for _ in range(3))
     fused.fused()
     apart.apart(2, tf.function)()
     for name in ("model", "discriminator", "policy", "value"):
         ours, theirs = (getattr(b.learner, name).get_weights() for b in (fused, apart))
+        before = getattr(fresh.learner, name).get_weights()
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        assert max(np.abs(a - b).max() for a, b in zip(ours, before, strict=True)) > 1e-5
 
 
 def test_benchmark_prints_its_sections(capsys):

@@ -196,3 +196,22 @@ def test_bound_that_is_never_reached_leaves_the_gradient_exact(float64, continuo
         gradients.append(np.concatenate([np.ravel(g) for g in tape.gradient(cost, variables)]))
     np.testing.assert_allclose(gradients[0], gradients[1], rtol=0, atol=1e-12)
     assert np.abs(gradients[0] - gradients[2]).max() > 1e-6
+
+
+@pytest.mark.parametrize("limit", [0.0, 1e-3])
+def test_what_a_cost_of_the_end_sends_back_through_the_first_state_is_bounded(
+    float64, continuous, rng, limit
+):
+    policy, model, discriminator = _networks(continuous, HadamardGRU)
+    start = tf.constant(rng.normal(size=(BATCH, 3)) * 0.3)
+    noise = tf.constant(rng.normal(size=(T, BATCH, 2)) * 0.3)
+    hidden = tf.zeros([BATCH, model.hidden_size], tf.float64)
+    with tf.GradientTape() as tape:
+        tape.watch(start)
+        states, actions, _ = imagine(policy, model, start, hidden, noise, True, True, limit)
+        cost = 1e3 * tf.reduce_sum(discriminator(states[-1:], actions[-1:]))
+    norms = np.linalg.norm(tape.gradient(cost, start), axis=-1)
+    if limit:
+        np.testing.assert_allclose(norms, limit, rtol=1e-6)  # each trajectory's for itself
+    else:
+        assert norms.min() > 1e-3

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +84,10 @@ def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monke
     assert run(quickstart, f"--task={task}", "--smoke", *other) == 2  # never another seed's rows
     assert "another run's" in capsys.readouterr().err
     assert run(quickstart, f"--task={task}", "--resume") == 2  # with other settings
+    assert "another run's" in capsys.readouterr().err
+    spec, cached = envs.make(task, 0).spec, next(Path("runs/demos").glob("*.npz"))
+    experts.collect(experts.load(task, spec), task, 4, 1, True, cached)
+    assert run(quickstart, f"--task={task}", "--smoke", "--resume") == 2  # other demonstrations
     assert "another run's" in capsys.readouterr().err
 
 
@@ -293,3 +299,19 @@ def test_rows_have_the_columns_that_are_checked_beforehand():
     ):
         header = (tables.RESULTS / f"{name}.csv").read_text().splitlines()[0]
         assert header == ",".join(columns)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernel is one of x86-64's")
+def test_scripts_round_products_as_on_any_other_processor():
+    code = (
+        "import ctypes; from launch import cli; import numpy; "
+        "path = next(x.split()[-1] for x in open('/proc/self/maps') if 'openblas' in x); "
+        "name = ctypes.CDLL(path).scipy_openblas_get_corename64_; "
+        "name.restype = ctypes.c_char_p; print(name().decode())"
+    )
+    free = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS")}
+    for asked, found in ({}, "Haswell"), ({"OPENBLAS_CORETYPE": "Nehalem"}, "Nehalem"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=free | asked, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == found, done.stderr

@@ -242,6 +242,16 @@ def test_the_default_without_an_addition_has_what_the_paper_has_there():
     assert none == tasks.for_task("mgail", "hopper", "paper")
 
 
+@pytest.mark.parametrize("task", tasks.TASKS)
+def test_the_papers_variant_has_nothing_beyond_the_paper_on_any_task(task):
+    found = dataclasses.asdict(tasks.for_task("mgail", task, "paper"))
+    for name in ("before_end", "model_noise", "episode_steps", "state_components", "cloning"):
+        assert found[name] == 0
+    assert {k: found[k] for k in variants.VARIANTS["mgail"]["paper"]} == (
+        variants.VARIANTS["mgail"]["paper"]
+    )
+
+
 def test_settings_cannot_be_changed_in_place():
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.MGAIL().gamma = 0.5
