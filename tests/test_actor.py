@@ -460,11 +460,14 @@ def test_file_is_not_overwritten_by_an_export(actor, kind, tmp_path):
     assert path.read_text() == "mine"
 
 
-@pytest.mark.parametrize("change", [{"state_size": 5}, {"action_size": 6}, {"discrete": True}])
-def test_exported_policy_for_other_sizes_is_refused(exported, change):
-    folder, spec = exported["gaussian"], SPECS["gaussian"]._replace(**change)
-    message = _export_refusal(lambda: export.SavedPolicy(folder, spec), folder)
-    assert "found (3, 2, False)" in message
+@pytest.mark.parametrize(
+    "change", [{"state_size": 5}, {"action_size": 6}, {"discrete": True}, {"env_id": "Other-v0"}]
+)
+def test_exported_policy_of_another_environment_or_sizes_is_refused(exported, change):
+    folder, spec = exported["gaussian"], SPECS["gaussian"]
+    message = _export_refusal(lambda: export.SavedPolicy(folder, spec._replace(**change)), folder)
+    ((name, expected),) = change.items()
+    assert f"{name}: found {getattr(spec, name)}, expected {expected}" in message
 
 
 @pytest.mark.parametrize("metadata", [None, "{", "{}"], ids=["none", "cut", "alone"])
