@@ -13,7 +13,6 @@ from mgail_tf import paper, tables
 from mgail_tf.tasks import TASKS
 from mgail_tf.types import BadInput
 
-_LEVELS = ("task", "mode", "random_return_mean", "return_mean")  # of an expert
 _POINTS = 40  # kept of a run, beside its evaluations
 Lines = Mapping[tuple[str, str], tuple[str, str]]  # (algorithm, variant) -> (label, colour)
 ALGORITHMS: Lines = {
@@ -153,7 +152,8 @@ def _of(rows: pd.DataFrame, line: tuple[str, str]) -> pd.DataFrame:
 def _results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Return the experts as sampled, by task, the deterministic final rows, and the evaluations."""
     run = ("task", "algorithm", "variant", "seed", "env_steps")
-    columns = _LEVELS, (*run, "mode", "normalised"), (*run, "evaluation")
+    levels = ("task", "mode", "random_return_mean", "return_mean")
+    columns = levels, (*run, "mode", "normalised"), (*run, "evaluation")
     names = "experts.csv", "runs.csv", "curves.csv"
     experts, runs, curves = (paper.read(folder / n, c) for n, c in zip(names, columns, strict=True))
     sampled = experts[experts["mode"] == "stochastic"].set_index("task")

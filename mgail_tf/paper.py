@@ -12,20 +12,11 @@ from mgail_tf.tasks import TASKS
 from mgail_tf.types import BadInput
 
 READ = ("runs.csv", "curves.csv", "paper_table1.csv")
+CELL = ["task", "num_trajectories", "algorithm"]
 _OF_RUNS = (
-    *(
-        "task",
-        "env_id",
-        "algorithm",
-        "variant",
-        "num_trajectories",
-        "subsample",
-        "seed",
-        "env_steps",
-    ),
+    *(*CELL, "variant", "subsample", "seed", "env_id", "env_steps"),
     *("mode", "return_mean", "return_std_over_episodes", "normalised"),
 )
-CELL = ["task", "num_trajectories", "algorithm"]
 
 
 def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
