@@ -4,6 +4,7 @@ import csv
 import fcntl
 import hashlib
 import importlib
+import importlib.metadata
 import io
 import json
 import platform
@@ -30,10 +31,16 @@ CURVE_COLUMNS = ("task", *_RUN, "env_steps", "return", "evaluation")
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "gymnasium", "mujoco", "numpy")
 
 
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:  # there by another name: tensorflow-cpu
+        return importlib.import_module(name.replace("-", "_")).__version__
+
+
 def versions() -> str:
     """Return the versions that a result depends on, as one text."""
-    modules = {name: importlib.import_module(name.replace("-", "_")) for name in _PACKAGES}
-    found = [f"{name} {module.__version__}" for name, module in modules.items()]
+    found = [f"{name} {_version(name)}" for name in _PACKAGES]
     return "; ".join([f"python {platform.python_version()}", *found])
 
 

@@ -1,7 +1,9 @@
 """Table 1 is what the runs come to, and the committed one is made of the committed rows."""
 
+import importlib.metadata
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -79,3 +81,14 @@ def test_committed_table_is_made_of_the_committed_rows(tmp_path, capsys):
     assert make_tables.main(["", f"--out={out}"]) == 0
     assert out.read_text() == (tables.RESULTS / "table1.csv").read_text()
     assert f"{out}: " in capsys.readouterr().out
+
+
+def test_versions_of_a_package_that_is_there_by_another_name(monkeypatch):
+    def version(name):
+        if name == "numpy":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return "1"
+
+    monkeypatch.setattr(importlib.metadata, "version", version)
+    said = tables.versions()
+    assert f"numpy {np.__version__}" in said and "mujoco 1;" in said
