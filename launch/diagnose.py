@@ -2,7 +2,7 @@
 
     python launch/diagnose.py runs/mgail-hopper-default-seed0
 
-`tensorboard --logdir=RUN/tensorboard` shows the same of an imitator's run.
+`tensorboard --logdir=RUN/tensorboard` shows the same.
 """
 
 import sys

@@ -24,7 +24,7 @@ flags.DEFINE_string(
 
 def job() -> None:
     """Run what the flags say."""
-    from mgail_tf import figures, results, tables
+    from mgail_tf import comparisons, figures, results, tables
     from mgail_tf.types import BadInput
 
     get = cli.read(FLAGS)
@@ -35,13 +35,13 @@ def job() -> None:
         raise BadInput(
             f"--out: found {picture}, which is the other picture's, expected another name"
         )
-    tasks = figures.plot_tasks(folder, picture)
+    tasks = comparisons.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")
-    if not (tasks := figures.compared(folder)):
+    if not (tasks := comparisons.compared(folder)):
         print(f"{figure5}: no task has runs of both forward models (--variant=hadamard_gru)")
         return
-    figures.plot_tasks(folder, figure5, figures.MODELS)
-    table = figures.model_table(folder, tasks)
+    comparisons.plot_tasks(folder, figure5, comparisons.MODELS)
+    table = comparisons.model_table(folder, tasks)
     results.write_whole(figure5.with_suffix(".csv"), table.to_csv(index=False))
     print(f"{figure5}, {figure5.with_suffix('.csv').name}: {', '.join(tasks)}")
 

@@ -11,6 +11,7 @@ from mgail_tf import actor, envs, figures, results, tables
 from mgail_tf.actor import NumpyPolicy
 from mgail_tf.agents import trpo
 from mgail_tf.evaluation import EVALUATION_SEED, evaluate, evaluate_random, normalised
+from mgail_tf.tensorboard import Summaries
 from mgail_tf.types import Spec
 
 
@@ -48,15 +49,18 @@ def train(job: ExpertTraining) -> list[dict[str, Any]]:
             run.restore(training)
             steps = run.saved["steps"]
         total, name = job.config.env_steps, f"trpo {job.task}"
+        summaries = Summaries(run.path / "tensorboard")
         with tqdm(total=total, initial=steps, unit="step", desc=name) as bar:
             for steps, learner, metrics in training:
                 run.progress({"env_steps": steps, **metrics})
+                summaries.add(steps, metrics)
                 learner.actor().save(weights, spec)
                 bar.set_postfix(
                     ret=f"{metrics['return']:.0f}", kl=f"{metrics['kl']:.4f}", refresh=False
                 )
                 bar.update(steps - bar.n)
                 run.checkpoint(steps, training, steps=steps)
+        summaries.close()
         run.trained()
         return _score(job, spec, run, training.learner.actor(), steps)
 

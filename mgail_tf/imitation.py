@@ -147,12 +147,15 @@ def _train_bc(job: Imitation, given: Given, run: results.Run) -> tuple[NumpyPoli
     learner = bc.BC(given.spec, job.config, given.pairs, job.seed)
     if run.saved:
         run.restore(learner)
+    summaries = Summaries(run.path / "tensorboard")
     with tqdm(total=job.config.max_epochs, unit="epoch", desc=f"bc {job.task}") as bar:
         for epoch, metrics in learner.train():
             run.progress({"epoch": epoch, **metrics})
+            summaries.add(epoch, metrics)
             bar.set_postfix(held_out=f"{metrics['held_out_loss']:.3f}", refresh=False)
             bar.update(epoch - bar.n)
             run.checkpoint(epoch, learner)
+    summaries.close()
     return learner.actor(), _Steps(0, 0, 0)
 
 

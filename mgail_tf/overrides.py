@@ -82,6 +82,8 @@ def check(config: Any) -> Any:
 def _parsed(key: str, text: str, default: Any) -> Any:
     """Read `text` as a value of the default's type."""
     expected = type(default).__name__
+    if isinstance(default, bool):
+        text = {"true": "True", "false": "False"}.get(text, text)
     try:
         value = text if isinstance(default, str) else ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError) as error:

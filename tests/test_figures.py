@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from launch import make_figures
-from mgail_tf import figures
+from mgail_tf import comparisons, figures
 
 RUN = {"task": "cartpole", "algorithm": "gail", "variant": "default", "seed": 0}
+FINAL = {"mode": "deterministic", "env_steps": 1000}
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_figure_draws_the_mean_of_the_seeds_on_the_experts_scale(
     expert = {"task": "cartpole", "mode": "stochastic", "random_return_mean": 0, "return_mean": 200}
     pd.DataFrame([expert]).to_csv(tmp_path / "experts.csv", index=False)
     runs = [
-        {**RUN, "algorithm": name, "mode": "deterministic", "normalised": 0.5, "env_steps": 1000}
+        {**RUN, **FINAL, "algorithm": name, "normalised": 0.5, "demos_sha256": "a file"}
         for name in ("gail", "bc")
     ]
     pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
@@ -61,8 +62,8 @@ def test_figure_draws_the_mean_of_the_seeds_on_the_experts_scale(
         lines = [(line.get_label(), line.get_ydata()) for line in axes.get_lines()]
         drawn.update({str(label): np.asarray(y) for label, y in lines})
 
-    original = figures._draw_task
-    monkeypatch.setattr(figures, "_draw_task", keep)
+    original = comparisons._draw_task
+    monkeypatch.setattr(comparisons, "_draw_task", keep)
     assert make_figures.main(flags) == 0
     assert "curves.png: cartpole" in capsys.readouterr().out
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -74,14 +75,14 @@ def test_figure_draws_the_mean_of_the_seeds_on_the_experts_scale(
 def test_figure_5_compares_the_forward_models_where_both_were_run(progress, tmp_path, capsys):
     expert = {"task": "cartpole", "mode": "stochastic", "random_return_mean": 0, "return_mean": 200}
     pd.DataFrame([expert]).to_csv(tmp_path / "experts.csv", index=False)
-    final = {"mode": "deterministic", "env_steps": 1000}
     runs = []
     # seed 2 has one model only and does not count
     for variant, scores in (("default", (0.5, 0.9, 0.1)), ("hadamard_gru", (0.25, 0.75))):
         for seed, score in enumerate(scores):
             run = {**RUN, "algorithm": "mgail", "variant": variant, "seed": seed}
             figures.keep_curve(progress, run, tmp_path / "curves.csv")
-            runs.append({**run, **final, "normalised": score})
+            shown = f"{variant}'s" if seed else "both models'"
+            runs.append({**run, **FINAL, "normalised": score, "demos_sha256": shown})
         pd.DataFrame(runs).to_csv(tmp_path / "runs.csv", index=False)
         assert make_figures.main(["figures", f"--folder={tmp_path}"]) == 0
         printed = capsys.readouterr().out
@@ -91,3 +92,4 @@ def test_figure_5_compares_the_forward_models_where_both_were_run(progress, tmp_
     assert table.loc["GRU and Hadamard product", "normalised"] == 0.5
     assert table.loc["vanilla forward model", "normalised_min"] == 0.5
     assert (table["evaluation_mean"] == 0.625).all() and (table["seeds"] == 2).all()
+    assert (table["same_demonstrations"] == 1).all()

@@ -91,18 +91,23 @@ def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monke
     assert "another run's" in capsys.readouterr().err
 
 
-def _check_diagnostics(out: Path) -> None:
-    """The picture is drawn, and TensorBoard's file holds what progress.csv does."""
+def _scalars(out: Path) -> dict[tuple[int, str], float]:
+    """Return what the run's TensorBoard file holds, by step and name."""
     import tensorflow as tf
 
-    assert run(diagnose, out) == 0
-    assert (out / "diagnosis.png").read_bytes().startswith(b"\x89PNG")
     (file,) = (out / "tensorboard").iterdir()
-    found = {
-        (event.step, value.tag): tf.make_ndarray(value.tensor)
+    return {
+        (event.step, value.tag): float(tf.make_ndarray(value.tensor))
         for event in tf.compat.v1.train.summary_iterator(str(file))
         for value in event.summary.value
     }
+
+
+def _check_diagnostics(out: Path) -> None:
+    """The picture is drawn, and TensorBoard's file holds what progress.csv does."""
+    assert run(diagnose, out) == 0
+    assert (out / "diagnosis.png").read_bytes().startswith(b"\x89PNG")
+    found = _scalars(out)
     held_out = ("open_loop_1", "logit_agent", "logit_expert")
     evaluated = 0
     for row in rows_of(out / "progress.csv"):
@@ -164,6 +169,9 @@ def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_dem
     config = json.loads((tmp_path / "mgail/config.json").read_text())["config"]
     assert (config["model"], config["rollout"], config["horizon"]) == ("hadamard_gru", "replay", 3)
     _check_diagnostics(tmp_path / "mgail")
+    for epoch in rows_of(tmp_path / "bc/progress.csv"):
+        cloned = _scalars(tmp_path / "bc")[int(epoch["epoch"]), "held_out_loss"]
+        assert cloned == pytest.approx(float(epoch["held_out_loss"]))
     policy = tmp_path / "mgail/policy.npz"
     assert run(evaluate, "--task=cartpole", f"--policy={policy}", "--smoke") == 0
     by_weights = capsys.readouterr().out.splitlines()[-2]
@@ -175,7 +183,11 @@ def test_training_scripts_write_one_results_file_together(tmp_path, cartpole_dem
 def test_expert_is_trained_collected_and_exported(tmp_path, capsys):
     out, npz, model = tmp_path / "expert", tmp_path / "demos.npz", tmp_path / "model"
     assert run(train_expert, "--task=Pendulum-v1", "--smoke", f"--out={out}") == 0
-    assert len(rows_of(out / "progress.csv")) == 2
+    updates = rows_of(out / "progress.csv")
+    assert len(updates) == 2
+    for row in updates:
+        kl = _scalars(out)[int(row["env_steps"]), "kl"]
+        assert kl == pytest.approx(float(row["kl"]))
     policy = f"--policy={out / 'policy.npz'}"
     assert run(collect_demos, "--task=Pendulum-v1", policy, "--smoke", f"--out={npz}") == 0
     first = npz.read_bytes()

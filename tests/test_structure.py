@@ -33,7 +33,7 @@ ORDER = (
     },
     {"mgail_tf.absorbing", "mgail_tf.rollout", "mgail_tf.evaluation", "mgail_tf.parallel"},
     {"mgail_tf.experts", "mgail_tf.paper"},
-    {"mgail_tf.figures"},
+    {"mgail_tf.figures", "mgail_tf.comparisons"},
     {"mgail_tf.networks", "mgail_tf.blocks"},
     {"mgail_tf.objectives", "mgail_tf.imagination", "mgail_tf.trust_region"},
     {
@@ -271,6 +271,8 @@ def test_settings_cannot_be_changed_in_place():
         ("policy_hidden=32", (32,)),
         ("policy_hidden=()", ()),
         ("unroll=True", True),
+        ("unroll=true", True),
+        ("jit_compile=false", False),
         ("jit_compile=False", False),
         ("cost=log_d", "log_d"),
         ("model=vanilla", "vanilla"),
@@ -328,7 +330,6 @@ def test_override_without_key_or_value_is_refused(text):
         ("policy_hidden=32.0", "tuple"),
         ("policy_hidden=wide", "tuple"),
         ("unroll=1", "bool"),
-        ("unroll=true", "bool"),
         ("unroll=yes", "bool"),
     ],
 )
