@@ -8,7 +8,9 @@ from typing import Any
 
 from mgail_tf.types import BadInput
 
-_PAPER = {  # MGAIL as printed; T and the learning rates are not in print: the released code's T
+# MGAIL as printed, as far as there are switches (README.md names what has none); T and the
+# learning rates are not in print: the released code's T
+_PAPER = {
     "cost": "log_d",
     "horizon": 10,
     "model_end": False,
