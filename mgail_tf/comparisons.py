@@ -116,7 +116,8 @@ def model_table(folder: Path, tasks: list[str]) -> pd.DataFrame:
     rows = []
     for task in tasks:
         low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
-        shown = runs[runs["task"] == task].groupby("seed")["demos_sha256"].nunique()
+        both = pd.concat([_of(runs[runs["task"] == task], line) for line in MODELS])
+        shown = both.groupby("seed")["demos_sha256"].nunique()
         for line, (name, _) in MODELS.items():
             final, way = (_of(data[data["task"] == task], line) for data in (runs, curves))
             rows.append(
