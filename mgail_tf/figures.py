@@ -67,7 +67,7 @@ _PANELS = {  # title -> (columns, logarithmic scale)
         ("open_loop_1", "open_loop_5", "open_loop_T"),
         True,
     ),
-    "discriminator: logits": (("logit_agent", "logit_expert"), False),
+    "discriminator: logits": (("logit_agent", "logit_imagined", "logit_expert"), False),
     "costs": (("policy_cost", "value", "dead_cost", "surrogate_reward"), False),
     "imagined survival over the horizon": (("alive",), False),
     "gradient norms": (

@@ -19,7 +19,10 @@ from mgail_tf.checkpoint import Resumable
 from mgail_tf.types import BadInput, Diverged
 
 # what is measured of an evaluation's episodes, see `held_out.measure`
-HELD_OUT = ("open_loop_1", "open_loop_5", "open_loop_T", "logit_agent", "logit_expert")
+HELD_OUT = (
+    *("open_loop_1", "open_loop_5", "open_loop_T"),
+    *("logit_agent", "logit_expert", "logit_imagined"),
+)
 _MAY_BE_NAN = ("return", "length", "evaluation", *HELD_OUT)  # where no episode ended or was run
 
 

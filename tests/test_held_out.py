@@ -58,9 +58,20 @@ def test_hidden_state_is_warmed_up_on_the_recorded_steps_before(continuous, rng)
     assert 0.02 < cold < 0.1  # 3 of 60
 
 
+def test_logit_of_imagined_states_differs_by_what_the_model_is_off(continuous, rng):
+    learner = _learner(continuous, 20, 0)
+    learner.discriminator = lambda states, actions: states[:, 0]
+    episode = _episode(continuous, 20, rng)  # one stretch, drawn again and again
+    found = held_out.measure(learner, [episode], _pairs())
+    assert found["logit_agent"] == pytest.approx(episode.states[:20, 0].mean() / STD, rel=1e-4)
+    imagined = episode.states[1:20, 0] / STD + OFF * np.arange(1, 20)
+    assert found["logit_imagined"] == pytest.approx(imagined.mean(), rel=1e-4)
+
+
 def test_no_episode_is_as_long_as_the_horizon(continuous, rng):
     found = held_out.measure(_learner(continuous, 7, 2), [_episode(continuous, 6, rng)], _pairs())
-    assert math.isnan(found["open_loop_T"]) and found["open_loop_5"] > 0
+    assert math.isnan(found["open_loop_T"]) and math.isnan(found["logit_imagined"])
+    assert found["open_loop_5"] > 0
 
 
 def test_mean_logits_of_both_sides_in_the_networks_units(continuous, rng):

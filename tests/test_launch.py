@@ -108,7 +108,7 @@ def _check_diagnostics(out: Path) -> None:
     assert run(diagnose, out) == 0
     assert (out / "diagnosis.png").read_bytes().startswith(b"\x89PNG")
     found = _scalars(out)
-    held_out = ("open_loop_1", "logit_agent", "logit_expert")
+    held_out = ("open_loop_1", "logit_agent", "logit_expert", "logit_imagined")
     evaluated = 0
     for row in rows_of(out / "progress.csv"):
         names = ["model_error"]
