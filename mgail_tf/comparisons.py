@@ -84,14 +84,15 @@ def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[s
     for axes in grid.flat[len(tasks) :]:
         axes.axis("off")
     handles: dict[str, Any] = {}
-    top = 1.2
+    bottom, top = -0.15, 1.2  # the axes share them
     for task, axes in zip(tasks, grid.flat, strict=False):
         low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
         scores = drawn[drawn["task"] == task].copy()
         scores["score"] = (scores["evaluation"] - low) / (high - low)
-        top = max(top, scores["score"].max() + 0.1)  # the axes share it
+        bottom = min(bottom, scores["score"].min() - 0.05)
+        top = max(top, scores["score"].max() + 0.1)
         _draw_task(axes, scores, runs[runs["task"] == task], lines)
-        axes.set(xscale="log", title=TASKS[task].env_id, ylim=(-0.15, top))
+        axes.set(xscale="log", title=TASKS[task].env_id, ylim=(bottom, top))
         axes.set_xlabel("environment steps")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
