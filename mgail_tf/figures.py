@@ -114,7 +114,7 @@ def diagnose(folder: Path, picture: Path) -> list[str]:
             smooth = rows[name].rolling(width, min_periods=1).mean()
             axes.plot(rows[place], smooth, color=line.get_color(), label=name)
         axes.set_title(title, fontsize=9)
-        axes.tick_params(labelsize=7)
+        axes.tick_params(which="both", labelsize=7)
         axes.set_yscale("log" if _PANELS[title][1] else "linear")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.legend(fontsize=6, frameon=False)
