@@ -96,7 +96,12 @@ _WALKER2D = {
 # A fall costs the rest of 1,000 steps there and soon is rare: even 30 episodes may know none. The
 # value forgets what falling costs, and the policy drifts until it falls again; found
 _NO_FALLS = {"value_recent": 0}
-_HALFCHEETAH = {**_NO_FALLS, "state_gradient": 10.0}  # 3 hides what turning over costs; found
+_HALFCHEETAH = {
+    **_NO_FALLS,
+    "state_gradient": 10.0,  # 3 hides what turning over costs; found
+    # with the general 0.4 a second, faster expert is reached to 0.91, with this on two seeds
+    "updates_per_step": 0.8,
+}
 # Positions and velocities. On Ant the other 78 components are contact forces, white from step to
 # step, which no model foresees and whose error drowns the rest's; on Humanoid there are such too,
 # and what is computed from positions and velocities.
