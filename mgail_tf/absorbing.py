@@ -4,7 +4,8 @@ An ended task stays in an absorbing state for ever (Kostrikov et al. 2019). Of a
 itself after L steps, a share gamma^L of the discounted time is spent there, of one that a time
 limit cuts, none is known of. Where most demonstrations end themselves, the end is part of what the
 expert shows: the absorbing state is judged like any other, by D = agent's share / (agent's +
-expert's share). Where most are cut off, ending is failure, and costs the most.
+expert's share). Where most are cut off, ending is failure, and costs the most;
+so it does where the settings say it (`end`), as on Walker2d, whose second expert mostly falls.
 
 What the policy pays for that D is its cost, but for -log(1 - D): that one is positive however
 rarely the agent ends, as if it should not, so log D - log(1 - D) stands for it as far as it is

@@ -113,6 +113,7 @@ class MGAIL:
     model_end: bool = True  # the model predicts the end of the task; beyond the paper. Without it
     # an imagined step never ends, but a value of recorded steps still learns what their ends cost
     dead_cost: float = 4.0  # per imagined step after it, at most: see absorbing.py
+    end: str = "judged"  # by how the demonstrations end; or "failure": always costs the most
     horizon_value: bool = True  # a value function beyond the horizon; beyond the paper
     lam: float = 0.95  # of the returns that mix imagined costs with values
     value_data: str = "recorded"  # what it learns from, or "imagined": an imagined future is too

@@ -14,6 +14,7 @@ _CHOICES = {
     "output": ("linear", "tanh"),
     "rollout": ("imagine", "replay"),
     "cost": ("log_d", "neg_log_expert", "logit"),
+    "end": ("judged", "failure"),
     "value_data": ("imagined", "recorded"),
     "model": ("hadamard_gru", "vanilla"),
 }

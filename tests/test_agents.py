@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgail_tf import config, envs
+from mgail_tf import absorbing, config, envs
 from mgail_tf.agents import bc, gail, mgail, trpo
 from mgail_tf.demos import Demonstrations
 from mgail_tf.objectives import value_loss
@@ -95,6 +95,15 @@ def test_training_episodes_are_cut_off_and_grow_over_the_run(pairs):
     assert max(lengths[:halfway]) <= 20 < max(lengths[halfway:])
     buffer = training._buffer
     assert not buffer._terminated[: len(buffer)].any()  # cut off, as by a time limit
+
+
+def test_an_end_is_failure_where_the_setting_says_so_whatever_is_demonstrated(pairs):
+    shown, spec = absorbing.Ends(np.array([9]), np.array([True])), envs.make("ToyLinear-v0", 0).spec
+    costs = {}
+    for end in ("judged", "failure"):
+        learner = mgail.MGAIL(spec, dataclasses.replace(TINY, end=end), pairs, 0, shown)
+        costs[end] = learner.end_cost.value()
+    assert costs == {"judged": 0.0, "failure": TINY.dead_cost}
 
 
 def test_a_share_of_starts_and_of_the_values_stretches_is_from_before_ends(pairs):

@@ -48,7 +48,8 @@ class MGAIL(Resumable):
     ):
         """Build the networks; `seed` fixes their weights and every batch drawn."""
         self.config, self.spec = config, spec
-        self.end_cost = EndCost(ends, config.cost, config.gamma, config.dead_cost)
+        judged = ends if config.end == "judged" else None
+        self.end_cost = EndCost(judged, config.cost, config.gamma, config.dead_cost)
         size = config.state_components or spec.state_size
         spec = spec._replace(state_size=size)  # all that the networks see
         seen = expert.states[:, :size]
