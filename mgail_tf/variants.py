@@ -29,6 +29,7 @@ _PAPER = {
     "final_log_std": -1.2,
     # and what single tasks bring
     "before_end": 0.0,
+    "end": "judged",
     "model_noise": 0.0,
     "episode_steps": 0,
     "state_components": 0,
