@@ -34,6 +34,7 @@ def job() -> None:
     table = Path(get["results"] or "runs/gradients.csv")
     tables.check_table(table, ("task", "seed", "env_steps", *gradients.COLUMNS, "commit"))
     given = prepare(described)
+    gradients.check(given.spec, described.config)
     ends = ends_of(given.demonstrations.episodes)
     training = mgail.train(described.task, given.pairs, described.config, described.seed, ends)
     steps = max(steps for steps, _, _ in training)

@@ -90,13 +90,15 @@ class MGAIL:
     log_std: float = -1.2  # ln 0.3: exploration noise in [-1, 1] units; found
     final_log_std: float = -2.3  # log_std falls linearly to it; ln 0.1
     learn_std: bool = False  # then log_std is only where it starts
-    cloning: float = 0.03  # weight of the cloning loss on demonstrated pairs; beyond the paper
+    cloning: float = 0.03  # weight of the cloning loss on demonstrated pairs; beyond the paper. It
+    # is a log-likelihood: as log_std falls, a squared error weighs up to 9 times as much
     temperature: float = 1.0  # Gumbel-softmax tau
     averaging: float = 0.05  # share of the run so far over which the scored weights are averaged;
     # 0: the last ones are scored
     decay: bool = True  # learning rates (not the value's) fall linearly to a tenth
     # imagination
-    rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015)
+    rollout: str = "imagine"  # or "replay": recorded states, inferred noise (Heess et al. 2015);
+    # ends are the recorded ones then, and state_gradient and model_noise play no part
     start_recent: int = 0  # start from the last so many steps; 0: the whole buffer
     before_end: float = 0.0  # share of the starts, and of the value's stretches, that is drawn
     # from the last steps before an end: soon a fall is rare, and nothing else says how to avoid it

@@ -2,7 +2,8 @@
 
 Schema (plain arrays; nothing pickled is ever read), E episodes, N steps in all:
     states      float32 [N + E, S]  each episode's s0 ... sN_e, one more than its actions
-    actions     float32 [N, A] in environment units, or integers [N] where discrete
+    actions     float32 [N, A] in environment units, or integers [N] where discrete: the
+                environment's own, from `start` on
     rewards     float32 [N]         for scoring only; optional
     lengths     int64 [E]           steps of each episode
     terminated  bool [E]            the task ended there (as against a time limit)
@@ -60,17 +61,19 @@ class Demonstrations(NamedTuple):
         return Pairs(np.concatenate(states), np.concatenate(actions))
 
 
-def save(path: Path, env_id: str, episodes: Sequence[Episode], discrete: bool) -> None:
+def save(path: Path, spec: Spec, episodes: Sequence[Episode]) -> None:
     """Write episodes by the schema; the same episodes give the same bytes."""
     actions = np.concatenate([e.actions for e in episodes])
     np.savez_compressed(
         path,
         states=np.concatenate([e.states for e in episodes]).astype(np.float32),
-        actions=actions.argmax(-1) if discrete else actions.astype(np.float32),
+        actions=(
+            spec.first_action + actions.argmax(-1) if spec.discrete else actions.astype(np.float32)
+        ),
         rewards=np.concatenate([e.rewards for e in episodes]).astype(np.float32),
         lengths=np.array([len(e.actions) for e in episodes], np.int64),
         terminated=np.array([e.terminated for e in episodes]),
-        env_id=env_id,
+        env_id=spec.env_id,
     )
 
 
@@ -104,12 +107,11 @@ def _checked_actions(path: Path, actions: np.ndarray, spec: Spec) -> np.ndarray:
         if actions.ndim != 1 or actions.dtype.kind not in "iu":
             found = f"{actions.dtype}{list(actions.shape)}"
             raise BadInput(f"{path}: actions: found {found}, expected integers [N]")
-        outside = actions[(actions < 0) | (actions >= spec.action_size)]
+        first, last = spec.first_action, spec.first_action + spec.action_size - 1
+        outside = actions[(actions < first) | (actions > last)]
         if len(outside):
-            raise BadInput(
-                f"{path}: actions: found {outside[0]}, expected 0 to {spec.action_size - 1}"
-            )
-        return np.eye(spec.action_size, dtype=np.float32)[actions]
+            raise BadInput(f"{path}: actions: found {outside[0]}, expected {first} to {last}")
+        return np.eye(spec.action_size, dtype=np.float32)[actions.astype(np.int64) - first]
     _check(path, "actions: sizes after the first", actions.shape[1:], (spec.action_size,))
     clipped = np.clip(actions, spec.action_low, spec.action_high).astype(np.float32)
     count = int((np.abs(clipped - actions) > 1e-6).sum())

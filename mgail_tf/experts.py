@@ -92,7 +92,7 @@ def collect(
         rolled.append(collector.run_episode(policy, stochastic))
         progress()
     partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    demos.save(partial, spec.env_id, rolled, spec.discrete)
+    demos.save(partial, spec, rolled)
     partial.replace(path)  # never half a file under the final name
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from mgail_tf import config as configs
 from mgail_tf.imagination import burn_in, imagine
 from mgail_tf.interaction import Training
 from mgail_tf.objectives import costs_to_go, policy_cost
-from mgail_tf.types import BadInput
+from mgail_tf.types import BadInput, Spec
 
 COLUMNS = (
     *("horizon", "batch", "estimator", "estimates"),
@@ -24,32 +25,44 @@ REPEATS = 64  # estimates a row
 REFERENCE = 256  # batches whose mean is compared to
 
 
+def check(spec: Spec, config: configs.MGAIL) -> None:
+    """Refuse, before a training, what cannot be compared.
+
+    Raises:
+        BadInput: actions are discrete (the straight-through gradient is not exact), or nothing is
+            imagined.
+    """
+    if spec.discrete:
+        raise BadInput(f"{spec.env_id}: found discrete actions, expected a Box")
+    if config.rollout != "imagine":
+        raise BadInput(f"--set rollout={config.rollout}: found {config.rollout}, expected imagine")
+
+
 class Estimators:
     """Gradients by a trained learner's networks, from batches of starts and noise."""
 
     def __init__(self, training: Training, horizon: int, batch: int):
         """Freeze a training as it stands.
 
-        Raises:
-            BadInput: its actions are discrete; the straight-through gradient is not exact.
+        The trajectories are imagined as the training's are (end and value as its settings say), but
+        without a bound on J_s, `model_noise` and the slow copy.
         """
         learner = training.learner
-        if learner.spec.discrete:
-            raise BadInput(f"{learner.spec.env_id}: found discrete actions, expected a Box")
         self._learner, self._buffer = learner, training._buffer
         self._config = dataclasses.replace(learner.config, horizon=horizon, policy_batch=batch)
 
     def _imagined(self, states, actions, mask, noise):
         learner, warm = self._learner, self._config.burn_in
         hidden = burn_in(learner.model, states[:warm], actions[:warm], mask[:warm])
-        return imagine(learner.policy, learner.model, states[warm], hidden, noise, False, True)
+        how = False, self._config.model_end
+        return imagine(learner.policy, learner.model, states[warm], hidden, noise, *how)
 
     def _to_go(self, trajectory):
         """Return costs to go [T, B] without mixing in values before the horizon."""
         config, learner = self._config, self._learner
         states, actions, survival = trajectory
         costs = policy_cost(learner.discriminator(states[:-1], actions), config.cost)
-        values = learner.value(states[1:])
+        values = learner.value(states[1:]) if config.horizon_value else None
         dead = learner.end_cost.value()
         return costs_to_go(costs, survival, values, config.gamma, 1.0, dead)
 
@@ -98,7 +111,10 @@ def _flat(gradients: Any):
 def compare(
     training: Training, horizons: Sequence[int], sizes: Sequence[int], seed: int
 ) -> Iterator[dict[str, Any]]:
-    """Yield a row for every horizon, batch size and estimator: cosine and relative variance."""
+    """Yield a row for every horizon, batch size and estimator: cosine and relative variance.
+
+    Where no value is learnt (`horizon_value`), there is no baseline either.
+    """
     jit = training.learner.config.jit_compile
     for horizon in horizons:
         whole = Estimators(training, horizon, max(sizes))
@@ -113,6 +129,8 @@ def compare(
                 "score_function": lambda *b, some=some: some.score(*b, baseline=False),
                 "score_function_with_baseline": lambda *b, some=some: some.score(*b, baseline=True),
             }
+            if not training.learner.config.horizon_value:
+                del kinds["score_function_with_baseline"]
             for name, kind in kinds.items():
                 estimate = tf.function(kind, jit_compile=jit)
                 rng = np.random.default_rng([seed, horizon, size])  # the same for every kind

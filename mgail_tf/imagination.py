@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from mgail_tf import blocks
-from mgail_tf.types import Trajectory
+from mgail_tf.types import Sequences, Trajectory
 
 
 def burn_in(model, states, actions, mask):
@@ -82,29 +82,43 @@ def imagine(
     return _roll(step, start, hidden, noise, drawn, unroll)
 
 
-def replay_rollout(policy, model, states, actions, noise, hidden, unroll: bool) -> Trajectory:
+def replay_rollout(policy, model, recorded: Sequences, noise, hidden, unroll: bool) -> Trajectory:
     """Roll out along recorded steps: recorded values, the model's gradients (Heess et al. 2015).
 
     The noise is inferred, so that the policy draws the recorded action a_t in the recorded state:
-    a_t = pi(s_t, noise_t), and s_t+1 = f(s_t, a_t) + constant has the recorded value.
+    a_t = pi(s_t, noise_t), and s_t+1 = f(s_t, a_t) + constant has the recorded value. Where the
+    task ended, `survival` is 0. Nothing passes through padding: the trajectory begins after it.
 
     Args:
-        states: [T+1, B, S]; actions: [T, B, A]; noise: [T, B, A] fresh noise from `draw_noise`,
-            of which a categorical policy uses what the recorded action leaves open.
+        recorded: T steps, B of each.
+        noise: [T, B, A] fresh noise from `draw_noise`, of which a categorical policy uses what the
+            recorded action leaves open.
         hidden: [B, H] from `burn_in`.
     """
+    states, actions, terminated, mask = recorded
 
-    def step(carry, recorded):
+    def step(carry, given):
         state, hidden, _, _ = carry
-        action_t, next_state, noise_t = recorded
+        action_t, next_state, noise_t, ended, mask_t = given
         inferred = tf.stop_gradient(policy.infer_noise(state, action_t, noise_t))
         action = policy.sample(state, inferred)
         prediction = model(state, action, hidden)
-        ahead = prediction.next_states
+        ahead = prediction.next_states * mask_t[:, None]
         ahead = ahead + tf.stop_gradient(next_state - ahead)
-        return ahead, prediction.hidden, action, tf.ones_like(prediction.end_logits)
+        return ahead, prediction.hidden * mask_t[:, None], action, 1.0 - ended
 
-    return _roll(step, states[0], hidden, actions, (actions, states[1:], noise), unroll)
+    given = actions, states[1:], noise, terminated * mask, mask
+    return _roll(step, states[0], hidden, actions, given, unroll)
+
+
+def first_recorded(values, mask):
+    """Return values [T, B] of each trajectory's first step that is no padding, [B].
+
+    Args:
+        mask: [T, B] 0 where a step is padding, which comes first if there is any.
+    """
+    first = mask - tf.concat([tf.zeros_like(mask[:1]), mask[:-1]], 0)
+    return tf.reduce_sum(first * values, 0)
 
 
 def _roll(step, start, hidden, actions, inputs: Any, unroll: bool) -> Trajectory:

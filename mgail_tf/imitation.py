@@ -159,6 +159,11 @@ def _train_bc(job: Imitation, given: Given, run: results.Run) -> tuple[NumpyPoli
     return learner.actor(), _Steps(0, 0, 0)
 
 
+def _due(steps: int, budget: int) -> float:
+    """Return the next tenth of the budget, where the policy is evaluated."""
+    return (1 + 10 * steps // budget) * budget / 10
+
+
 def _train_online(job: Imitation, given: Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
     config = job.config
     train: Callable[..., Any] = functools.partial(gail.train, workers=job.workers)
@@ -167,7 +172,7 @@ def _train_online(job: Imitation, given: Given, run: results.Run) -> tuple[Numpy
     shown = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
     training = train(job.task, given.pairs, config, job.seed)
     # what the loop itself counts: the next evaluation's place, the steps that evaluations took
-    due, evaluated, steps = config.env_steps / 10, 0.0, 0
+    due, evaluated, steps = _due(0, config.env_steps), 0.0, 0
     if run.saved:
         due, evaluated, steps = run.saved["counters"]
         run.restore(training)
@@ -178,7 +183,7 @@ def _train_online(job: Imitation, given: Given, run: results.Run) -> tuple[Numpy
         for steps, learner, metrics in training:
             metrics |= dict.fromkeys(blank, math.nan)
             if steps >= due:
-                due += config.env_steps / 10
+                due = _due(steps, config.env_steps)
                 actor, episodes = learner.final_actor(), list[Episode]()
                 seed, seen = EVALUATION_SEED + 1, episodes.append
                 score = evaluate(job.task, actor, 5, seed, mode="deterministic", seen=seen)

@@ -77,6 +77,17 @@ def check(config: Any) -> Any:
     if first and (steps := config.env_steps) <= first:
         expected = f"more than {first}, the first of batch_steps, which sets the normaliser"
         raise BadInput(f"--set env_steps={steps}: found {steps}, expected {expected}")
+    prefill = getattr(config, "prefill_steps", 0)
+    if prefill and (steps := config.env_steps) <= prefill:
+        expected = f"more than {prefill}, prefill_steps, after which the updates begin"
+        raise BadInput(f"--set env_steps={steps}: found {steps}, expected {expected}")
+    if updates := getattr(config, "updates_per_step", 0.0):
+        real = config.block / max(1, round(config.block / updates))
+        if abs(real / updates - 1.0) > 0.05:
+            expected = f"block, {config.block}, divided by a whole number, such as {real:g}"
+            raise BadInput(
+                f"--set updates_per_step={updates}: found {updates}, expected {expected}"
+            )
     return config
 
 

@@ -62,6 +62,10 @@ def _stable(folder: Path) -> pd.Series:
         subset=["evaluation"]
     )
     curves = curves[curves["variant"] == "default"].sort_values("env_steps")
+    twice = curves[curves.duplicated([*by, "env_steps"])]
+    if len(twice):
+        run = ", ".join(f"{name} {twice.iloc[0][name]}" for name in by)
+        raise BadInput(f"{folder / 'curves.csv'}: {run}: found two curves, expected one")
     return curves.groupby(by)["evaluation"].agg(is_stable).astype(float).rename("stable")
 
 

@@ -266,6 +266,16 @@ CASES: dict[str, tuple[Any, list[str], str]] = {  # name -> (script, flags, what
         [CARTPOLE, "--set=env_steps=2048"],
         "env_steps=2048: found 2048, expected more than 2048",
     ),
+    "steps of the untrained policy only": (
+        train_mgail,
+        ["--task=hopper", DEMOS, "--set=env_steps=1000"],
+        "env_steps=1000: found 1000, expected more than 1000, prefill_steps",
+    ),
+    "updates that no block comes to": (
+        train_mgail,
+        [CARTPOLE, DEMOS, "--set=updates_per_step=20"],
+        "updates_per_step=20.0: found 20.0, expected block, 50, divided by a whole number",
+    ),
     "no hidden units": (train_bc, [CARTPOLE, DEMOS, "--set=hidden=(0,)"], "positive whole"),
     "too many trajectories": (train_bc, [CARTPOLE, DEMOS, "--num_trajectories=9"], "1 to 3"),
     "no trajectory": (train_bc, [CARTPOLE, DEMOS, "--num_trajectories=0"], "num_trajectories"),

@@ -41,7 +41,7 @@ def episodes(spec, rng):
 
 @pytest.fixture
 def path(tmp_path, spec, episodes) -> Path:
-    demos.save(tmp_path / "some.npz", spec.env_id, episodes, spec.discrete)
+    demos.save(tmp_path / "some.npz", spec, episodes)
     return tmp_path / "some.npz"
 
 
@@ -62,6 +62,19 @@ def test_saved_episodes_come_back(path, spec, episodes):
         assert not found.continued
 
 
+def test_discrete_actions_are_numbered_as_the_environment_does(tmp_path, discrete, rng):
+    path, spec = tmp_path / "some.npz", discrete._replace(first_action=1)
+    given = _episodes(spec, rng)
+    demos.save(path, spec, given)
+    with np.load(path) as data:
+        assert set(data["actions"]) == {1, 2, 3}
+    for found, episode in zip(demos.load(path, spec).episodes, given, strict=True):
+        np.testing.assert_array_equal(found.actions, episode.actions)
+    _rewrite(path, actions=np.zeros(sum(LENGTHS), np.int64))
+    with pytest.raises(BadInput, match="actions: found 0, expected 1 to 3"):
+        demos.load(path, spec)
+
+
 def test_file_holds_the_schema_in_plain_arrays(path, spec):
     with np.load(path, allow_pickle=False) as data:
         found = {name: (data[name].dtype.kind, data[name].shape) for name in data.files}
@@ -78,7 +91,7 @@ def test_file_holds_the_schema_in_plain_arrays(path, spec):
 def test_same_episodes_give_the_same_bytes(path, tmp_path, spec, episodes, monkeypatch):
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 200_000.0)  # two days later
-    demos.save(tmp_path / "again.npz", spec.env_id, episodes, spec.discrete)
+    demos.save(tmp_path / "again.npz", spec, episodes)
     assert (tmp_path / "again.npz").read_bytes() == path.read_bytes()
     assert demos.load(path, spec).sha256 == demos.load(tmp_path / "again.npz", spec).sha256
 
@@ -201,7 +214,7 @@ def test_actions_outside_the_space_are_clipped_with_one_warning_that_counts(
     episodes = _episodes(continuous, rng)
     episodes[0].actions[0] = [2.5, -7.0]
     episodes[2].actions[7, 1] = 2.001
-    demos.save(tmp_path / "wide.npz", "Some-v0", episodes, False)
+    demos.save(tmp_path / "wide.npz", continuous, episodes)
     loaded, messages = _load_warned(tmp_path / "wide.npz", continuous)
     (message,) = messages
     assert f"{tmp_path / 'wide.npz'}: 3 action components (9 %)" in message  # of 34
@@ -333,7 +346,7 @@ DISCRETE = {
 )
 def test_bad_file_is_refused_in_one_line(tmp_path, request, rng, kind, name):
     spec, path = request.getfixturevalue(kind), tmp_path / "given.npz"
-    demos.save(path, spec.env_id, _episodes(spec, rng), spec.discrete)
+    demos.save(path, spec, _episodes(spec, rng))
     demos.load(path, spec)
     spoil, expected = {**ANY, **CONTINUOUS, **DISCRETE}[name]
     spoil(path)
@@ -348,7 +361,7 @@ def test_bad_file_is_refused_in_one_line(tmp_path, request, rng, kind, name):
 def test_damage_anywhere_in_the_file_is_refused_or_harmless(tmp_path, continuous, rng):
     """A flipped byte breaks the zip, the deflate stream, a checksum, a header, or a time stamp."""
     path = tmp_path / "given.npz"
-    demos.save(path, "Some-v0", _episodes(continuous, rng), False)
+    demos.save(path, continuous, _episodes(continuous, rng))
     whole, expected = path.read_bytes(), demos.load(path, continuous)
     refused = 0
     for at in range(0, len(whole), 3):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from launch import collect_demos, train_bc, train_expert, train_gail, train_mgail
-from mgail_tf import actor, demos, envs
+from mgail_tf import actor, demos, envs, imitation
 
 
 @pytest.fixture
@@ -49,3 +49,12 @@ def test_every_algorithm_trains(tmp_path, short, task):
         rows = json.loads((out / "final.json").read_text())["rows"]
         assert [row["length_mean"] for row in rows] == [lengths[0]] * 2
         assert all(np.isfinite(w).all() for w in actor.load(out / "policy.npz", spec).weights)
+
+
+@pytest.mark.parametrize("budget", [10, 997, 12_347, 33_098])
+def test_every_budget_has_ten_evaluations(budget):
+    due, found = imitation._due(0, budget), 0
+    for steps in range(1, budget + 1):
+        if steps >= due:
+            due, found = imitation._due(steps, budget), found + 1
+    assert found == 10

@@ -72,7 +72,12 @@ def test_statistics_by_hand():
 def test_discrete_actions_are_refused():
     pairs = Pairs(np.zeros((5, 4), np.float32), np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 0]])
     with pytest.raises(BadInput, match="found discrete actions"):
-        gradients.Estimators(mgail.train("cartpole", pairs, TINY, 0), 3, 8)
+        gradients.check(mgail.train("cartpole", pairs, TINY, 0).learner.spec, TINY)
+
+
+def test_replay_is_refused(continuous):
+    with pytest.raises(BadInput, match="rollout=replay: found replay, expected imagine"):
+        gradients.check(continuous, dataclasses.replace(TINY, rollout="replay"))
 
 
 def test_script_writes_a_row_for_every_estimator(tmp_path, capsys, monkeypatch):

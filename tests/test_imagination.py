@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgail_tf.imagination import bounded, burn_in, imagine, replay_rollout
+from mgail_tf.imagination import bounded, burn_in, first_recorded, imagine, replay_rollout
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import HadamardGRU, Vanilla
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
 from mgail_tf.objectives import costs_to_go, policy_cost
+from mgail_tf.types import Sequences
 
 GAMMA, T, BATCH = 0.9, 5, 2
 
@@ -114,12 +115,46 @@ def test_replay_rollout_has_recorded_values_and_a_gradient(float64, request, rng
     fresh = tf.constant(policy.draw_noise(rng, actions.shape).astype(np.float64))
     hidden = tf.zeros([BATCH, model.hidden_size], tf.float64)
     with tf.GradientTape() as tape:
-        trajectory = replay_rollout(policy, model, states, actions, fresh, hidden, True)
+        whole = tf.ones([T, BATCH], tf.float64)
+        recorded = Sequences(states, actions, 0.0 * whole, whole)
+        trajectory = replay_rollout(policy, model, recorded, fresh, hidden, True)
         cost = tf.reduce_sum(discriminator(trajectory.states[:-1], trajectory.actions))
     np.testing.assert_allclose(trajectory.states, states, atol=1e-12)
     np.testing.assert_allclose(trajectory.actions, actions, atol=1e-12)
     last_cost_alone = tape.gradient(cost, [v.value for v in policy.trainable_variables])
     assert all(g is not None and np.abs(g).max() > 0 for g in last_cost_alone)
+
+
+def test_replay_begins_after_padding_and_ends_where_the_task_did(float64, continuous, rng):
+    policy, model, discriminator = _networks(continuous, HadamardGRU)
+    states, actions = rng.normal(size=(T + 1, 2, 3)), rng.uniform(-1, 1, (T, 2, 2))
+    fresh, hidden = np.zeros((T, 2, 2)), tf.zeros([2, model.hidden_size], tf.float64)
+    mask, ended = np.ones((T, 2)), np.zeros((T, 2))
+    mask[:2, 1] = 0.0  # the second trajectory has T - 2 recorded steps, and ends the task
+    ended[-1, 1] = 1.0
+    variables = [v.value for v in policy.trainable_variables]
+
+    def gradient(columns, first):
+        steps = (states[first:], actions[first:], ended[first:], mask[first:])
+        recorded = Sequences(*(tf.constant(x[:, columns]) for x in steps))
+        rows = len(columns)
+        with tf.GradientTape() as tape:
+            trajectory = replay_rollout(
+                policy, model, recorded, fresh[first:, :rows], hidden[:rows], True
+            )
+            costs = discriminator(trajectory.states[:-1], trajectory.actions)
+            to_go = costs_to_go(costs, trajectory.survival, None, 0.9, 1.0, 4.0)
+            loss = tf.reduce_sum(first_recorded(to_go, recorded.mask))
+        return loss, tape.gradient(loss, variables), trajectory.survival
+
+    both, by_both, survival = gradient([0, 1], 0)
+    whole, by_whole, _ = gradient([0], 0)
+    short, by_short, _ = gradient([1], 2)  # without its padding
+    np.testing.assert_allclose(survival, 1.0 - ended)
+    np.testing.assert_allclose(both, whole + short, atol=1e-12)
+    for found, one, other in zip(by_both, by_whole, by_short, strict=True):
+        assert np.abs(other).max() > 1e-9
+        np.testing.assert_allclose(found, one + other, atol=1e-12)
 
 
 def test_hidden_state_is_carried_and_starts_over_at_padding(float64, continuous, rng):

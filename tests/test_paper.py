@@ -76,6 +76,14 @@ def test_seed_that_stands_twice_is_refused(tmp_path):
         _made(tmp_path, [_run(0, 900.0), _run(0, 901.0)])
 
 
+def test_curve_that_stands_twice_is_refused(tmp_path):
+    curve = pd.read_csv(tables.RESULTS / "curves.csv")
+    one = curve[(curve["task"] == "cartpole") & (curve["seed"] == 0)]
+    pd.concat([one, one]).to_csv(tmp_path / "curves.csv", index=False)
+    with pytest.raises(BadInput, match=r"curves.csv: task cartpole, .*: found two curves"):
+        _made(tmp_path, [_run(0, 900.0)])
+
+
 def test_committed_table_is_made_of_the_committed_rows(tmp_path, capsys):
     out = tmp_path / "table1.csv"
     assert make_tables.main(["", f"--out={out}"]) == 0

@@ -51,7 +51,7 @@ def test_demonstrations_come_back(drawn):
     spec, episodes = drawn
     with TemporaryDirectory() as folder:
         path = Path(folder) / "demos.npz"
-        demos.save(path, spec.env_id, episodes, spec.discrete)
+        demos.save(path, spec, episodes)
         loaded = demos.load(path, spec).episodes
     for expected, found in zip(episodes, loaded, strict=True):
         np.testing.assert_array_equal(found.states, expected.states)

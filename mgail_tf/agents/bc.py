@@ -54,7 +54,7 @@ class BC(Resumable):
         return cloning_loss(self.policy, *self._held_out)
 
     def epoch(self) -> float:
-        """Pass once over the training pairs in random order; return the held-out loss."""
+        """Pass over the training pairs in whole batches, drawn anew; return the held-out loss."""
         states, actions = self._train
         batch = min(self.config.batch, len(states))
         count = len(states) // batch

@@ -14,7 +14,7 @@ from mgail_tf.actor import NumpyPolicy
 from mgail_tf.averaging import RunningAverage, follow
 from mgail_tf.batches import Batches
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.imagination import burn_in, imagine, replay_rollout
+from mgail_tf.imagination import burn_in, first_recorded, imagine, replay_rollout
 from mgail_tf.interaction import Training
 from mgail_tf.networks.discriminator import Discriminator
 from mgail_tf.networks.forward_model import FORWARD_MODELS
@@ -138,24 +138,15 @@ class MGAIL(Resumable):
         """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
         config, warm = self.config, self.config.burn_in
         states, actions, _, mask = starts
-        model = self.slow_model
-        hidden = burn_in(model, states[:warm], actions[:warm], mask[:warm])
-        if config.rollout == "imagine":
-            return imagine(
-                self.policy,
-                model,
-                states[warm],
-                hidden,
-                noise,
-                config.unroll,
-                config.model_end,
-                # J is a mean over the batch and the steps
-                config.state_gradient / (config.policy_batch * config.horizon),
-                errors,
-            )
-        return replay_rollout(
-            self.policy, model, states[warm:], actions[warm:], noise, hidden, config.unroll
-        )
+        networks = self.policy, self.slow_model
+        hidden = burn_in(self.slow_model, states[:warm], actions[:warm], mask[:warm])
+        if config.rollout == "replay":
+            recorded = Sequences(*(x[warm:] for x in starts))
+            return replay_rollout(*networks, recorded, noise, hidden, config.unroll)
+        # J is a mean over the batch and the steps
+        limit = config.state_gradient / (config.policy_batch * config.horizon)
+        given = *networks, states[warm], hidden, noise
+        return imagine(*given, config.unroll, config.model_end, limit, errors)
 
     def _policy_loss(self, starts: Sequences, noise, expert, dead_cost, errors=None):
         """Return the discounted cost J of Section 3.4, whose gradient is Eq. 12-13, per step.
@@ -168,13 +159,17 @@ class MGAIL(Resumable):
         costs = policy_cost(self.discriminator(states[:-1], actions), config.cost)
         values = self._target(states[1:]) if config.horizon_value else None
         to_go = costs_to_go(costs, survival, values, config.gamma, config.lam, dead_cost)
-        loss = tf.reduce_mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
+        counted, begin = tf.ones_like(to_go), to_go[0]
+        if config.rollout == "replay":
+            counted = starts.mask[config.burn_in :]
+            begin = first_recorded(to_go, counted)
+        loss = tf.reduce_mean(begin) / (config.horizon * (1.0 - config.gamma))
         if config.cloning:
             loss += config.cloning * cloning_loss(self.policy, *expert)
         return loss, {
-            "policy_cost": tf.reduce_mean(costs),
+            "policy_cost": tf.reduce_sum(counted * costs) / tf.reduce_sum(counted),
             "alive": tf.reduce_mean(tf.reduce_prod(survival, 0)),
-            "imagined": [tf.stop_gradient(x) for x in (states[:-1], to_go, tf.ones_like(to_go))],
+            "imagined": [tf.stop_gradient(x) for x in (states[:-1], to_go, counted)],
         }
 
     def _judged(self, recorded: Sequences, dead_cost):

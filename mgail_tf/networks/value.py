@@ -50,7 +50,10 @@ class ValueFit:
         batch: int,
         rng: np.random.Generator,
     ) -> float:
-        """Run `epochs` passes over states [N, S] and targets [N]; return the last loss."""
+        """Return the last loss of `epochs` passes over states [N, S] and targets [N].
+
+        A pass has whole batches only: what is left over waits for another order.
+        """
         batch = min(batch, len(states))
         count = len(states) // batch
         order = [rng.permutation(len(states))[: count * batch] for _ in range(epochs)]
