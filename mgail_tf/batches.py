@@ -37,7 +37,15 @@ class Batches(Resumable):
         return {"rng": self._rng}
 
     def __call__(self, buffer: ReplayBuffer, dead_cost: float) -> dict[str, Any]:
-        """Return the batches, with a leading axis of `block`."""
+        """Return the batches by name, each with a leading axis of `block`.
+
+        "sequences": Sequences of L = `model_length` steps, `model_batch` of them, for the model.
+        "agent", "expert": (states [D, S], actions [D, A]), D = `discriminator_batch`; "mix" [D, 1].
+        "starts": Sequences of `burn_in` steps and one more (T more where replayed), B of them.
+        "noise": [T, B, A]; "dead_cost": [], the argument.
+        "recorded": Sequences of T steps, B of them, where the value learns from such.
+        "errors": [T, B, S] of the model, times `model_noise`, where there are any.
+        """
         config, rng, expert = self._config, self._rng, self._expert
         count, size = config.block, config.discriminator_batch
         agent = buffer.sample(rng, (count, size), config.discriminator_recent)

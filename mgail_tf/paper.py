@@ -37,10 +37,7 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def interval(values: pd.Series) -> float:
-    """Return half the width of the 95 % interval of a mean over seeds, by Student's t; NaN of one.
-
-    NaN also where there is but one seed: nothing is known of the spread.
-    """
+    """Return half the width of the 95 % interval of a mean, by Student's t; NaN of one seed."""
     count = len(values)
     if count < 2:
         return math.nan

@@ -211,6 +211,9 @@ class Run:
         """Append the result rows to a table, and write final.json: the run is finished.
 
         A run that was killed here and is finished again appends the rows of the first time.
+
+        Raises:
+            BadInput: the table has other columns.
         """
         pending = self.path / "rows.json"
         if not pending.exists():

@@ -90,7 +90,7 @@ _WALKER2D = {
     # seed then walks on (3,882, as sampled the expert gets 2,331)
     "end": "failure",
     "env_steps": 250_000,  # still rising after 200,000
-    "updates_per_step": 0.3,  # 0.2: 4,004, not 4,468 (seed 101); 0.4 takes half an hour
+    "updates_per_step": 0.3,  # 0.4 takes half an hour; 0.2 was not compared alone
     "prefill_steps": 2000,  # about 100 falls
     "value_recent": 100_000,  # fewer falls late in training than with 5000; no better a mean
     "state_gradient": 10.0,  # and the next: falls come back late, when few recorded steps know any

@@ -122,3 +122,23 @@ def test_figure_5():
         values = [float(row[column]) for column in columns for row in models]
         for cell, value in zip(cells, values, strict=True):
             says(cell, value)
+
+
+def test_prose():
+    text = " ".join((ROOT / "README.md").read_text().split())
+    wanted = {"algorithm": "mgail", "variant": "default"}
+    (seeds,) = re.findall(r"MountainCar misses it: its seeds get (.*?)\. Seed", text)
+    final = rows("runs.csv", **wanted, task="mountaincar", mode="deterministic")
+    says(seeds.replace(", ", " and "), *returns(final, "normalised"))
+    (ranges,) = re.findall(r"they mostly score less \((.*?)\)", text)
+    assert len(ranges.split(", ")) == 5
+    for each in ranges.split(", "):
+        sampled = rows("runs.csv", **wanted, task=task_of(each), mode="stochastic")
+        every = returns(sampled, "normalised")
+        says(each[len(task_of(each)) :], min(every), max(every))
+    (stable,) = re.findall(r"are within 10 % of their best \((.*?)\)", text)
+    cells = {r["task"]: r for r in rows("table1.csv", algorithm="mgail") if r["stable_seeds"]}
+    told = {}
+    for names, count in re.findall(r"([\w, ]+?) (\d)(?: of 5)?(?:, |$)", stable):
+        told |= {task_of(name): int(count) for name in re.split(", | and ", names)}
+    assert told == {task: float(row["stable_seeds"]) for task, row in cells.items()}

@@ -39,7 +39,7 @@ _METRICS = """
 
 
 class MGAIL(Resumable):
-    """The three networks, their optimisers, and one compiled function that updates all three."""
+    """Policy, discriminator, model and value, their optimisers, and one compiled update of all."""
 
     _plain = ("_iteration_count",)
 

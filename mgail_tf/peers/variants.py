@@ -36,9 +36,9 @@ def disagreement(before: dict[str, Any], ours: dict[str, Any], theirs: dict[str,
 def updates(task: str, config: configs.MGAIL) -> list[Variant]:
     """Return MGAIL's iteration in TensorFlow, PyTorch and JAX; the first runs check the others.
 
-    Raises (on a peer's first run):
-        ArithmeticError: it does not end where ours does.
-        BadInput: the task has discrete actions.
+    Raises:
+        BadInput: the task has discrete actions, or (on a peer's first run) it does not end where
+            ours does: it lacks what `config` changes.
     """
     bench = Bench(task, config)
     learner = bench.learner
@@ -61,7 +61,10 @@ def updates(task: str, config: configs.MGAIL) -> list[Variant]:
             weights = run()
             blocks[0] += 1
             if blocks[0] == 1 and not (far := disagreement(before, after[0], weights)) < _CLOSE:
-                raise ArithmeticError(f"{name}: {far:.1%} off after a block, {_CLOSE:.0%} at most")
+                raise BadInput(
+                    f"--peers: {name}: found {far:.1%} of the way off after a block, expected "
+                    f"{_CLOSE:.0%} at most: it lacks what --set or the task changes"
+                )
 
         return call
 
