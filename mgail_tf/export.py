@@ -1,6 +1,10 @@
 """SavedModel policies that run with tensorflow alone, and back."""
 
+import contextlib
 import json
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +65,22 @@ class _Exported(tf.Module):
         return tf.clip_by_value(actions, spec.action_low, spec.action_high)
 
 
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Hold Ctrl-C back for a moment: out of TensorFlow's tracing it would come as another error."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    pressed: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: pressed.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    if pressed:
+        raise KeyboardInterrupt
+
+
 def save(path: Path, actor: NumpyPolicy, spec: Spec, metadata: dict[str, Any]) -> None:
     """Write a SavedModel with signatures `act(states)` and `sample(states, seed)`.
 
@@ -70,12 +90,13 @@ def save(path: Path, actor: NumpyPolicy, spec: Spec, metadata: dict[str, Any]) -
         BadInput: the folder exists and holds something.
     """
     check_free(path)
-    module = _Exported(actor, spec)
-    signatures = {
-        "act": module.act.get_concrete_function(),
-        "sample": module.sample.get_concrete_function(),
-    }
-    tf.saved_model.save(module, str(path), signatures)
+    with _uninterrupted():
+        module = _Exported(actor, spec)
+        signatures = {
+            "act": module.act.get_concrete_function(),
+            "sample": module.sample.get_concrete_function(),
+        }
+        tf.saved_model.save(module, str(path), signatures)
     described = {
         "env_id": spec.env_id,
         "state_size": spec.state_size,

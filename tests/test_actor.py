@@ -1,8 +1,11 @@
 """One policy, three forms: NumPy, Keras and SavedModel do the same."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -475,3 +478,18 @@ def test_folder_without_an_exported_policy_is_refused(tmp_path, metadata):
     if metadata is not None:
         (tmp_path / "metadata.json").write_text(metadata)
     _export_refusal(lambda: export.SavedPolicy(tmp_path, SPECS["gaussian"]), tmp_path)
+
+
+def test_ctrl_c_waits_for_tensorflow_to_write(tmp_path, monkeypatch):
+    handler = signal.getsignal(signal.SIGINT)
+
+    def pressed(module, path, signatures):
+        os.kill(os.getpid(), signal.SIGINT)
+        Path(path).mkdir()
+
+    monkeypatch.setattr("tensorflow.saved_model.save", pressed)
+    numpy_policy = to_numpy(_policy("gaussian"), _normaliser("gaussian"))
+    with pytest.raises(KeyboardInterrupt):
+        export.save(tmp_path / "model", numpy_policy, SPECS["gaussian"], {})
+    assert (tmp_path / "model").exists()
+    assert signal.getsignal(signal.SIGINT) is handler
