@@ -159,9 +159,9 @@ def _train_bc(job: Imitation, given: Given, run: results.Run) -> tuple[NumpyPoli
     return learner.actor(), _Steps(0, 0, 0)
 
 
-def _due(steps: int, budget: int) -> float:
-    """Return the next tenth of the budget, where the policy is evaluated."""
-    return (1 + 10 * steps // budget) * budget / 10
+def _tenths(steps: int, budget: int) -> int:
+    """Return how many tenths of the budget are over; after each the policy is evaluated."""
+    return 10 * steps // budget
 
 
 def _train_online(job: Imitation, given: Given, run: results.Run) -> tuple[NumpyPolicy, _Steps]:
@@ -171,19 +171,18 @@ def _train_online(job: Imitation, given: Given, run: results.Run) -> tuple[Numpy
         train = functools.partial(mgail.train, ends=ends_of(given.demonstrations.episodes))
     shown = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
     training = train(job.task, given.pairs, config, job.seed)
-    # what the loop itself counts: the next evaluation's place, the steps that evaluations took
-    due, evaluated, steps = _due(0, config.env_steps), 0.0, 0
+    evaluated, steps = 0.0, 0  # steps that evaluations took, and of the training
     if run.saved:
-        due, evaluated, steps = run.saved["counters"]
+        *_, evaluated, steps = run.saved["counters"]
         run.restore(training)
     blank = ("evaluation", *(results.HELD_OUT if job.algorithm == "mgail" else ()))
     total, name = config.env_steps, f"{job.algorithm} {job.task}"
     summaries = Summaries(run.path / "tensorboard")
     with tqdm(total=total, initial=steps, unit="step", desc=name) as bar:
-        for steps, learner, metrics in training:
+        for now, learner, metrics in training:
             metrics |= dict.fromkeys(blank, math.nan)
-            if steps >= due:
-                due = _due(steps, config.env_steps)
+            before, steps = steps, now
+            if _tenths(steps, total) > _tenths(before, total):
                 actor, episodes = learner.final_actor(), list[Episode]()
                 seed, seen = EVALUATION_SEED + 1, episodes.append
                 score = evaluate(job.task, actor, 5, seed, mode="deterministic", seen=seen)
@@ -196,8 +195,7 @@ def _train_online(job: Imitation, given: Given, run: results.Run) -> tuple[Numpy
             postfix = {k: f"{metrics[name]:.4g}" for k, name in shown.items() if name in metrics}
             bar.set_postfix(postfix, refresh=False)
             bar.update(steps - bar.n)
-            counters = [due, evaluated, steps]
-            run.checkpoint(steps, training, counters=counters)
+            run.checkpoint(steps, training, counters=[evaluated, steps])
     summaries.close()
     prefill = min(config.prefill_steps, config.env_steps) if job.algorithm == "mgail" else 0
     return training.learner.final_actor(), _Steps(steps, prefill, round(evaluated))
