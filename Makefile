@@ -3,16 +3,17 @@ PYTHON ?= python3
 TASK ?= hopper
 SEED ?= 0
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup imitate test check soak clean
+.PHONY: help setup imitate test quick check soak docs clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 .venv/ready: requirements.txt requirements-dev.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || \
-		{ echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), expected Python 3.11 or 3.12; say make PYTHON=python3.12 ..."; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "error: $(PYTHON) is $$($(PYTHON) -V 2>&1), expected Python 3.11, 3.12 or 3.13; say make PYTHON=python3.12 ..."; exit 2; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --requirement requirements-dev.txt
 	$(BIN)/pip install --quiet --no-deps --editable .
@@ -23,11 +24,17 @@ setup: .venv/ready ## make .venv with everything in it (about a minute)
 imitate: .venv/ready ## the main job: MGAIL against BC and the expert; TASK=hopper SEED=0; goes on where it was stopped
 	$(BIN)/python launch/quickstart.py --task=$(TASK) --seed=$(SEED) --resume
 
-test: .venv/ready ## the tests (2 minutes after set-up)
-	$(BIN)/python -m pytest -q -n 2 --dist worksteal tests
+test: .venv/ready ## all tests (2 minutes after set-up)
+	$(PYTEST) tests
+
+quick: .venv/ready ## the mathematics and one smoke run (under 40 seconds)
+	$(PYTEST) -m "not slow" tests
 
 soak: .venv/ready ## kill every algorithm at 20 random moments, resume, compare bit by bit (about 5 minutes)
-	KILLS=20 $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/test_kills.py
+	KILLS=20 $(PYTEST) tests/launch/test_kills.py
+
+docs: .venv/ready ## make the tables in README.md and docs/ again from results/
+	$(BIN)/python launch/make_docs.py
 
 check: .venv/ready ## linters, types and tests
 	$(BIN)/ruff check .
@@ -36,4 +43,4 @@ check: .venv/ready ## linters, types and tests
 	$(MAKE) --no-print-directory test
 
 clean: ## remove .venv and caches; runs/ is kept
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info build

@@ -41,8 +41,9 @@ def job() -> None:
     if get["peers"]:
         _import_peers()
     cli.load_tensorflow(get["threads"])
-    from mgail_tf import benchmarks
     from mgail_tf.peers import variants as peers
+
+    from mgail_tf import benchmarks
 
     sections = dict(benchmarks.SECTIONS)
     if get["peers"]:

@@ -26,10 +26,11 @@ def job() -> None:
     """Run what the flags say."""
     get = cli.read(FLAGS)
     described = cli.imitation("mgail", FLAGS, train_mgail.SMOKE)
-    from mgail_tf import gradients, tables
     from mgail_tf.absorbing import ends_of
-    from mgail_tf.agents import mgail
     from mgail_tf.imitation import prepare
+
+    from mgail_tf import gradients, tables
+    from mgail_tf.agents import mgail
 
     table = Path(get["results"] or "runs/gradients.csv")
     tables.check_table(table, ("task", "seed", "env_steps", *gradients.COLUMNS, "commit"))

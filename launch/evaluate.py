@@ -6,51 +6,39 @@ python launch/evaluate.py --task=hopper            (the committed expert)
 """
 
 import sys
-from pathlib import Path
+from typing import Any
 
+import _flags
 from absl import flags
 
-from launch import cli
+import mgail_tf as mg
+from mgail_tf.envs.evaluation import EVALUATION_SEED, MODES
+from mgail_tf.policies import experts
 
-FLAGS = cli.define(task="hopper", seed=1_000_000, episodes=50, smoke=False, threads=1)
+FLAGS = _flags.define("task", "episodes", "smoke", "threads", seed=EVALUATION_SEED)
 flags.DEFINE_string("policy", None, "A policy.npz; default: the expert's.", flag_values=FLAGS)
 flags.DEFINE_string("saved_model", None, "A folder that export wrote.", flag_values=FLAGS)
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    from mgail_tf import actor, envs, experts
-    from mgail_tf.evaluation import evaluate
-    from mgail_tf.types import BadInput
-
-    get = cli.read(FLAGS)
     if get["policy"] and get["saved_model"]:
-        raise BadInput("--policy and --saved_model: found both, expected one")
-    spec = envs.make(get["task"], 0).spec
-    policy: actor.Actor
+        raise mg.BadInput("--policy and --saved_model: found both, expected one")
+    spec = mg.make(get["task"], 0).spec
+    policy: Any
     if get["saved_model"]:
-        cli.load_tensorflow(get["threads"])
-        from mgail_tf import export
-
-        policy = export.SavedPolicy(Path(get["saved_model"]), spec)
+        _flags.load_tensorflow(get["threads"])
+        policy = mg.SavedPolicy(get["saved_model"], spec)
     elif get["policy"]:
-        policy = actor.load(Path(get["policy"]), spec)
+        policy = mg.NumpyPolicy.load(get["policy"], spec)
     else:
         policy = experts.load(get["task"], spec)
     episodes = 2 if get["smoke"] else get["episodes"]
-    for mode in ("deterministic", "stochastic"):
-        score = evaluate(get["task"], policy, episodes, get["seed"], mode)
-        print(
-            f"{spec.env_id} {mode}: return {score.return_mean:.1f} "
-            f"+- {score.return_std_over_episodes:.1f} (std over {episodes} episodes), "
-            f"length {score.length_mean:.1f}"
-        )
+    for mode in MODES:
+        print(f"{spec.env_id}: {mg.evaluate(policy, get['task'], episodes, get['seed'], mode)}")
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

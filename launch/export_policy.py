@@ -5,40 +5,39 @@ python launch/export_policy.py --task=hopper --policy=runs/.../policy.npz --out=
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import _flags
 from absl import flags
 
-from launch import cli
+import mgail_tf as mg
+from mgail_tf.envs.evaluation import EVALUATION_SEED, MODES
+from mgail_tf.files import check_free
+from mgail_tf.policies import experts
+from mgail_tf.training.provenance import versions
 
-FLAGS = cli.define(task="hopper", seed=1_000_000, episodes=50, smoke=False, threads=1)
+FLAGS = _flags.define("task", "episodes", "smoke", "threads", seed=EVALUATION_SEED)
 flags.DEFINE_string("policy", None, "A policy.npz; default: the expert's.", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "Folder to write. Default: TASK_policy", flag_values=FLAGS)
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    from mgail_tf import actor, envs, experts, results, tables
-    from mgail_tf.evaluation import evaluate
-
-    get = cli.read(FLAGS)
-    task, out = get["task"], Path(get["out"] or f"{get['task'].replace('/', '_')}_policy")
-    results.check_free(out)
-    spec = envs.make(task, 0).spec
-    policy = actor.load(Path(get["policy"]), spec) if get["policy"] else experts.load(task, spec)
-    cli.load_tensorflow(get["threads"])
-    from mgail_tf import export
-
+    task = get["task"]
+    out = Path(get["out"] or f"{task.replace('/', '_')}_policy")
+    check_free(out)
+    spec, load = mg.make(task, 0).spec, mg.NumpyPolicy.load
+    policy = load(get["policy"], spec) if get["policy"] else experts.load(task, spec)
     episodes = 2 if get["smoke"] else get["episodes"]
-    modes = ("deterministic", "stochastic")
-    scores = {m: evaluate(task, policy, episodes, get["seed"], m).return_mean for m in modes}
-    export.save(out, policy, spec, {"versions": tables.versions(), "scores": scores})
+    scores = {
+        mode: mg.evaluate(policy, task, episodes, get["seed"], mode).return_mean for mode in MODES
+    }
+    _flags.load_tensorflow(get["threads"])
+    policy.export(out, {"versions": versions(), "scores": scores})
     print(f"{out}: {', '.join(f'{m} {s:.1f}' for m, s in scores.items())} over {episodes} episodes")
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

@@ -5,14 +5,18 @@ python launch/make_figures.py
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import _flags
 from absl import flags
 
-from launch import cli
+import mgail_tf as mg
+from mgail_tf.files import write_whole
+from mgail_tf.reporting import comparisons, plots
 
-FLAGS = cli.define()
+FLAGS = _flags.define()
 flags.DEFINE_string(
-    "folder", None, "Holds experts.csv, runs.csv, curves.csv. Default: results/", flag_values=FLAGS
+    "folder", "results", "Holds experts.csv, runs.csv and curves.csv.", flag_values=FLAGS
 )
 flags.DEFINE_string(
     "out",
@@ -22,34 +26,25 @@ flags.DEFINE_string(
 )
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    from mgail_tf import comparisons, figures, results, tables
-    from mgail_tf.types import BadInput
-
-    get = cli.read(FLAGS)
-    folder = Path(get["folder"] or tables.RESULTS)
-    picture = figures.check_picture(Path(get["out"] or folder / "curves.png"))
+    folder = Path(get["folder"])
+    picture = plots.check_picture(Path(get["out"] or folder / "curves.png"))
     figure5 = picture.with_name("figure5.png")
     if picture == figure5:
-        raise BadInput(
-            f"--out: found {picture}, which is the other picture's, expected another name"
-        )
+        raise mg.BadInput(f"--out: found {picture}, which is Figure 5's, expected another name")
     tasks = comparisons.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")
     if not (tasks := comparisons.compared(folder)):
-        print(f"{figure5}: no task has runs of both forward models (--variant=hadamard_gru)")
+        print(f"{figure5}: no task has runs of both forward models (--preset=hadamard_gru)")
         return
     comparisons.plot_tasks(folder, figure5, comparisons.MODELS)
     table = comparisons.model_table(folder, tasks)
-    results.write_whole(figure5.with_suffix(".csv"), table.to_csv(index=False))
+    write_whole(figure5.with_suffix(".csv"), table.to_csv(index=False))
     print(f"{figure5}, {figure5.with_suffix('.csv').name}: {', '.join(tasks)}")
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

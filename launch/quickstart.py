@@ -5,42 +5,38 @@ python launch/quickstart.py --task=hopper
 
 import sys
 from pathlib import Path
+from typing import Any
 
-from launch import cli, train_bc, train_mgail
+import _flags
 
-FLAGS = cli.define(task="hopper", seed=0, out=None, smoke=False, resume=False, threads=1, set=None)
+import mgail_tf as mg
+from mgail_tf.config.tasks import TASKS
+from mgail_tf.policies import experts
+
+FLAGS = _flags.define(
+    "task", "seed", "env_steps", "set", "out", "smoke", "resume", "threads", "checkpoint_every"
+)
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    from mgail_tf import experts, overrides, tasks
-    from mgail_tf.types import BadInput
-
-    get = cli.read(FLAGS)
-    task, seed, smoke = get["task"], get["seed"], get["smoke"]
-    if task not in tasks.TASKS:
-        raise BadInput(f"--task={task}: expected one of {', '.join(tasks.TASKS)}")
+    task, seed = get["task"], get["seed"]
+    if task not in TASKS:
+        raise mg.BadInput(f"--task={task}: expected one of {', '.join(TASKS)}")
     out = Path(get["out"] or f"runs/imitate-{task}-seed{seed}")
-    settings = cli.config("mgail", FLAGS, train_mgail.SMOKE)
-    cloning = overrides.override(tasks.for_task("bc", task), train_bc.SMOKE if smoke else [])
-    cli.load_tensorflow(get["threads"])
-    from mgail_tf import imitation
-
+    given = {"demos": None, "num_trajectories": None, "subsample": None, "episodes": 50, **get}
+    _flags.settings("mgail", given)  # refused before anything is trained
     rows = experts.rows(task)
-    for algorithm, chosen in (("bc", cloning), ("mgail", settings)):
-        job = imitation.Imitation(
-            algorithm, task, chosen, seed, out / algorithm, episodes=2 if smoke else 50
-        )
-        rows += (imitation.imitate_once if get["resume"] else imitation.imitate)(job)
-    cli.print_scores(rows)
+    for algorithm in ("bc", "mgail"):
+        settings = given["set"] if algorithm == "mgail" else []
+        run = {**given, "out": str(out / algorithm), "set": settings}
+        rows += _flags.train(algorithm, run)
+    _flags.print_scores(rows)
     print(f"\npolicy:         {out}/mgail/saved_model\nlearning curve: {out}/mgail/curve.png")
-    print(f"result rows:    {out}/mgail/results.csv")
+    print(f"result rows:    {out}/mgail/final.json")
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS, settings_of="mgail")
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

@@ -1,99 +1,132 @@
-"""Train an imitator over tasks, variants and seeds, --jobs runs at once, each on its own core.
+"""Train over tasks, presets and seeds, --jobs runs at once, each on its own core.
 
-    python launch/sweep.py --tasks=hopper --variants=paper,paper+cloning,default --seeds=0,1
+    python launch/sweep.py --tasks=hopper,ant --presets=paper,default --seeds=0,1 --jobs=2
 
-A run whose rows the CSV has (by task, algorithm, variant and seed, whatever --set says: give other
-settings another CSV) is not made again, and one that was stopped goes on: an interrupted sweep is
-taken up by the same command. What a run prints is in a .log file beside its folder. In --demos,
+Every run has its own folder in --out, and a .log file beside it with what it printed. The same
+command goes on where it was stopped and makes no run twice. At the end the rows of all its runs are
+in runs.csv and curves.csv in --out; launch/collect.py merges them into other tables. In --demos,
 {task} stands for the task's name: --demos=mine/{task}.npz.
 """
 
-import csv
+import dataclasses
 import itertools
+import json
 import os
 import queue
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import _flags
 from absl import flags
 
-from launch import cli
-from mgail_tf import tables
-from mgail_tf.overrides import override
-from mgail_tf.tasks import TASKS, for_task
-from mgail_tf.types import BadInput
+import mgail_tf as mg
+from mgail_tf.config.presets import ablations
+from mgail_tf.config.tasks import TASKS
+from mgail_tf.envs.gym_env import make
+from mgail_tf.reporting import collect
 
-FLAGS = cli.define(set=None, smoke=False, results=None, demos=None, out="runs/sweep")
-flags.DEFINE_enum(
-    "algorithm", "mgail", ["bc", "gail", "mgail"], "Which imitator.", flag_values=FLAGS
+FLAGS = _flags.define("set", "smoke", "demos", "env_steps", "label", "episodes", out="runs/sweep")
+flags.DEFINE_enum("algorithm", "mgail", ["bc", "gail", "mgail"], "Which one.", flag_values=FLAGS)
+flags.DEFINE_list("tasks", list(TASKS), "Tasks or ids, between commas.", flag_values=FLAGS)
+flags.DEFINE_list("presets", ["default"], "Presets, between commas.", flag_values=FLAGS)
+flags.DEFINE_boolean(
+    "ablations", False, "Instead of presets: paper+X and default-X for every X.", flag_values=FLAGS
 )
-flags.DEFINE_list("tasks", list(TASKS), "Tasks, between commas.", flag_values=FLAGS)
-flags.DEFINE_list("variants", ["default"], "Variants, between commas.", flag_values=FLAGS)
 flags.DEFINE_list("seeds", ["0"], "Seeds, between commas.", flag_values=FLAGS)
 flags.DEFINE_integer("jobs", 1, "Runs at once, a core each.", lower_bound=1, flag_values=FLAGS)
 
 
-def _demos(get: dict, task: str) -> Path | None:
-    return Path(get["demos"].replace("{task}", task)) if get["demos"] else None
-
-
 class _Run(NamedTuple):
-    task: str
+    """One run of the sweep."""
+
     algorithm: str
-    variant: str
-    seed: str
+    task: str
+    label: str
+    seed: int
+    folder: Path
+    flags: tuple[str, ...]
+    config: Any
 
     def __str__(self) -> str:
-        return f"{self.algorithm} {self.task} {self.variant} seed {self.seed}"
+        return f"{self.algorithm} {self.task} {self.label} seed {self.seed}"
+
+    def made(self) -> bool:
+        """Return whether the run is finished.
+
+        Raises:
+            BadInput: its folder holds a run with other settings.
+        """
+        path = self.folder / "config.json"
+        if not (self.folder / "final.json").exists() or not path.exists():
+            return False
+        found = json.loads(path.read_text())["config"]
+        if found != json.loads(json.dumps(dataclasses.asdict(self.config))):
+            raise mg.BadInput(
+                f"{self.folder}: holds a run with other settings; choose another --out"
+            )
+        return True
 
 
-def _made(results: Path) -> set[_Run]:
-    """Return the runs that have both their rows, of the deterministic and the sampled policy."""
-    tables.check_table(results, tables.RUN_COLUMNS)
-    if not results.exists():
-        return set()
-    with results.open(newline="") as file:
-        rows = [_Run(*(row[name] for name in _Run._fields)) for row in csv.DictReader(file)]
-    return {run for run in rows if rows.count(run) > 1}
-
-
-def _wanted(get: dict) -> list[_Run]:
+def _wanted(get: dict[str, Any]) -> list[_Run]:
     """Return the runs that the flags name, after checking each."""
-    for name in ("tasks", "variants", "seeds"):
+    for name in ("tasks", "presets", "seeds"):
         if not get[name]:
-            raise BadInput(f"--{name}: found none, expected one or more")
+            raise mg.BadInput(f"--{name}: found none, expected one or more")
     for seed in get["seeds"]:
         if not (seed.isascii() and seed.isdigit() and str(int(seed)) == seed):
-            raise BadInput(f"--seeds: found {seed!r}, expected integers such as 0,1,2")
+            raise mg.BadInput(f"--seeds: found {seed!r}, expected integers such as 0,1,2")
     for task in get["tasks"]:
+        demos = _demos(get, task)
+        if demos and not Path(demos).is_file():
+            raise mg.BadInput(f"--demos: {demos}: no such file")
         if task not in TASKS:
-            raise BadInput(f"--tasks: found {task!r}, expected some of {', '.join(TASKS)}")
-        if (demos := _demos(get, task)) and not demos.is_file():
-            raise BadInput(f"--demos: {demos}: no such file")
-    for task, variant in itertools.product(get["tasks"], get["variants"]):
-        override(for_task(get["algorithm"], task, variant), get["set"] or [])
-    every = itertools.product(get["variants"], get["tasks"], get["seeds"])
-    return list(dict.fromkeys(_Run(task, get["algorithm"], v, seed) for v, task, seed in every))
+            if not demos:
+                raise mg.BadInput(f"--tasks: found {task!r}, expected --demos with it")
+            make(task, 0)
+    variants: dict[str, tuple[str, dict[str, Any]]]
+    variants = {get["label"] or preset: (preset, {}) for preset in get["presets"]}
+    if get["ablations"]:
+        variants = ablations()
+    each = itertools.product(variants.items(), get["tasks"], dict.fromkeys(get["seeds"]))
+    return [_run(get, task, label, variant, seed) for (label, variant), task, seed in each]
 
 
-def _train(run: _Run, get: dict, results: Path, cores: "queue.Queue[int]") -> bool:
+def _demos(get: dict[str, Any], task: str) -> str | None:
+    return get["demos"].replace("{task}", task) if get["demos"] else None
+
+
+def _run(
+    get: dict[str, Any], task: str, label: str, variant: tuple[str, dict[str, Any]], seed: str
+) -> _Run:
+    """Return one run of a variant (preset, settings); refuse settings that are not possible."""
+    preset, settings = variant
+    algorithm = get["algorithm"]
+    changes = [*(f"{key}={value}" for key, value in settings.items()), *get["set"]]
+    config, _ = _flags.settings(algorithm, {**get, "task": task, "preset": preset, "set": changes})
+    name = f"{algorithm}-{task}-{label}-seed{seed}".replace("/", "_").replace(":", "_")
+    folder = Path(get["out"]) / name
+    words = [f"--task={task}", f"--preset={preset}", f"--label={label}", f"--seed={seed}"]
+    words += [f"--out={folder}", "--resume", f"--episodes={get['episodes']}"]
+    words += [f"--set={change}" for change in changes]
+    words += ["--smoke"] if get["smoke"] else []
+    words += [f"--env_steps={get['env_steps']}"] if get["env_steps"] else []
+    words += [f"--demos={demos}"] if (demos := _demos(get, task)) else []
+    return _Run(algorithm, task, label, int(seed), folder, tuple(words), config)
+
+
+def _train(run: _Run, cores: "queue.Queue[int]") -> bool:
     """Make one run on a core that is free; return whether it ended well."""
-    folder = Path(get["out"]) / f"{run.algorithm}-{run.task}-{run.variant}-seed{run.seed}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
     script = Path(__file__).with_name(f"train_{run.algorithm}.py")
-    command = [sys.executable, str(script), f"--task={run.task}", f"--variant={run.variant}"]
-    command += [f"--seed={run.seed}", f"--out={folder}", f"--results={results}", "--resume"]
-    command += ["--smoke"] if get["smoke"] else []
-    command += [f"--demos={demos}"] if (demos := _demos(get, run.task)) else []
-    command += [word for change in get["set"] or [] for word in ("--set", change)]
     core = cores.get()
     try:
         print(f"begun: {run}", flush=True)
-        with folder.with_suffix(".log").open("a+") as log:
+        with run.folder.with_suffix(".log").open("a+") as log:
             place = log.seek(0, os.SEEK_END)
+            command = [sys.executable, str(script), *run.flags]
             child = subprocess.Popen(command, stdout=log, stderr=log)
             os.sched_setaffinity(child.pid, {core})
             code = child.wait()
@@ -106,22 +139,19 @@ def _train(run: _Run, get: dict, results: Path, cores: "queue.Queue[int]") -> bo
         cores.put(core)
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    get = cli.read(FLAGS)
     wanted = _wanted(get)
     usable = sorted(os.sched_getaffinity(0))
     if get["jobs"] > len(usable):
-        raise BadInput(f"--jobs={get['jobs']}: expected at most {len(usable)}, the cores here")
-    results = Path(get["results"] or f"{get['out']}/runs.csv")
-    made = _made(results)
-    left = [run for run in wanted if run not in made]
-    print(f"{len(wanted)} runs, {len(wanted) - len(left)} of them in {results} already", flush=True)
+        raise mg.BadInput(f"--jobs={get['jobs']}: expected at most {len(usable)}, the cores here")
+    left = [run for run in wanted if not run.made()]
+    print(f"{len(wanted)} runs, {len(wanted) - len(left)} of them finished", flush=True)
     cores: queue.Queue[int] = queue.Queue()
     for core in usable[: get["jobs"]]:
         cores.put(core)
     with ThreadPoolExecutor(get["jobs"]) as pool:
-        futures = [pool.submit(_train, run, get, results, cores) for run in left]
+        futures = [pool.submit(_train, run, cores) for run in left]
         try:
             well = [future.result() for future in futures]
         except KeyboardInterrupt:  # the runs got it too, and save themselves
@@ -129,15 +159,14 @@ def job() -> None:
             raise KeyboardInterrupt(
                 "the same command goes on with the runs that are left"
             ) from None
+    done = [run.folder for run in wanted if run.made()]
+    for table, _, rows in collect.merge(done, Path(get["out"]), replace=True) if done else []:
+        print(f"{table}: {rows} rows")
     if not all(well):
-        raise BadInput(f"{well.count(False)} of {len(left)} runs failed, see the .log files there")
-    print(f"{results}: all {len(wanted)} runs")
+        raise mg.BadInput(f"{well.count(False)} of {len(left)} runs failed, see the .log files")
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

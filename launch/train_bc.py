@@ -4,25 +4,19 @@ python launch/train_bc.py --task=hopper --seed=0
 """
 
 import sys
+from typing import Any
 
-from launch import cli
+import _flags
 
-FLAGS = cli.define(**cli.IMITATION_FLAGS)
-SMOKE = ["max_epochs=3"]
+FLAGS = _flags.define(*_flags.IMITATION)
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    described = cli.imitation("bc", FLAGS, SMOKE)
-    from mgail_tf import imitation
-
-    cli.print_scores(imitation.imitate(described))
+    _flags.print_scores(_flags.train("bc", get))
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS, settings_of="bc")
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

@@ -2,41 +2,23 @@
 
     python launch/train_expert.py --task=hopper --seed=0
 
-The committed ones: with --out=results/experts/TASK --results=results/experts.csv
+The committed ones: with --out=results/experts/TASK, then launch/collect.py.
 """
 
 import sys
+from typing import Any
 
-from launch import cli
+import _flags
 
-FLAGS = cli.define(
-    task="hopper",
-    seed=0,
-    episodes=50,
-    out=None,
-    results=None,
-    set=None,
-    smoke=False,
-    resume=False,
-    checkpoint_every=60.0,
-    threads=1,
-    workers=1,
-)
-SMOKE = ["env_steps=600", "batch_steps=200", "value_epochs=1", "jit_compile=False"]
+FLAGS = _flags.define(*_flags.TRAINING, "workers")
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    described = cli.expert(FLAGS, SMOKE)
-    from mgail_tf import expert_training
-
-    cli.print_scores(expert_training.train(described))
+    _flags.print_scores(_flags.train("trpo", get))
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS, settings_of="trpo")
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

@@ -4,31 +4,19 @@ python launch/train_gail.py --task=hopper --seed=0
 """
 
 import sys
+from typing import Any
 
-from launch import cli
+import _flags
 
-FLAGS = cli.define(**cli.IMITATION_FLAGS, workers=1)
-SMOKE = [
-    "env_steps=600",
-    "batch_steps=200",
-    "value_epochs=1",
-    "jit_compile=False",
-    "discriminator_steps=2",
-]
+FLAGS = _flags.define(*_flags.IMITATION, "workers")
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    described = cli.imitation("gail", FLAGS, SMOKE)
-    from mgail_tf import imitation
-
-    cli.print_scores(imitation.imitate(described))
+    _flags.print_scores(_flags.train("gail", get))
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS, settings_of="gail")
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

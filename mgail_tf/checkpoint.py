@@ -1,22 +1,21 @@
-"""Checkpoints: all that a run needs to go on as if it had never been stopped.
+"""Saving and resuming: `Resumable` objects, and the checkpoint files that hold their state.
 
 A state is nested dicts whose leaves are arrays, lists of arrays, or what JSON can hold (a
 generator's big integers too). A file is one npz of plain arrays, nothing pickled, whose members
 carry their CRC-32. It is written beside its final name, flushed to the disk and renamed, so a file
-under its final name is whole; one damaged later is passed over for the one before.
+under its final name is whole.
 """
 
 import json
 import os
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mgail_tf.types import UNREADABLE, BadInput
+from mgail_tf.errors import UNREADABLE, BadInput, one_line
 
 KEPT = 2
 _JSON = "json"
@@ -56,6 +55,46 @@ def _nested(rest: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[s
     return state
 
 
+def write(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a state to `path` so that the file under that name is always whole.
+
+    Raises:
+        OSError: it cannot be written; a file that was there is left as it was.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    text = json.dumps(_flat(state, "", arrays))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(".partial.npz")
+    with partial.open("wb") as file:
+        members: dict[str, Any] = {f"a/{name}": array for name, array in arrays.items()}
+        np.savez(file, **{_JSON: np.array(text), **members})
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the state in a file that `write` wrote.
+
+    Raises:
+        BadInput: there is none, or it is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            text = str(data[_JSON])
+            arrays = {n.removeprefix("a/"): data[n] for n in data.files if n != _JSON}
+        return _nested(json.loads(text), arrays)
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: no such checkpoint") from error
+    except UNREADABLE as error:
+        raise BadInput(f"{path}: damaged ({one_line(error)})") from error
+
+
 def _files(folder: Path) -> list[Path]:
     """Return the checkpoints there, oldest first."""
     return sorted(folder.glob("checkpoint-*.npz"))
@@ -72,23 +111,9 @@ def save(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     Raises:
         BadInput: it cannot be written; those before are left as they were.
     """
-    arrays: dict[str, np.ndarray] = {}
-    text = json.dumps(_flat(state, "", arrays))
     path = folder / f"checkpoint-{number:012d}.npz"
-    partial = folder / ".partial.npz"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            members: dict[str, Any] = {f"a/{name}": array for name, array in arrays.items()}
-            np.savez(file, **{_JSON: np.array(text), **members})
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-        directory = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        write(path, state)
         for old in _files(folder)[:-KEPT]:
             old.unlink()
     except OSError as error:
@@ -99,7 +124,7 @@ def save(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
 
 
 def load(folder: Path) -> dict[str, Any] | None:
-    """Return the newest checkpoint's state that can be read, or None where there is none.
+    """Return the state of the newest checkpoint that can be read, or None where there is none.
 
     Warns of every one that is damaged.
 
@@ -109,22 +134,19 @@ def load(folder: Path) -> dict[str, Any] | None:
     files = _files(folder)
     for path in reversed(files):
         try:
-            with np.load(path, allow_pickle=False) as data:
-                text = str(data[_JSON])
-                arrays = {n.removeprefix("a/"): data[n] for n in data.files if n != _JSON}
-            return _nested(json.loads(text), arrays)
-        except (*UNREADABLE, zipfile.BadZipFile) as error:
-            reason = " ".join(str(error).split())
-            warnings.warn(f"{path}: damaged, passed over ({reason})", stacklevel=2)
+            return read(path)
+        except BadInput as error:
+            warnings.warn(f"{error}; the checkpoint before it is used", stacklevel=2)
     if files:
         raise BadInput(f"{folder}: all {len(files)} checkpoints are damaged")
     return None
 
 
 class Resumable:
-    """What can give its state and go back to it: its parts, and its plain attributes.
+    """An object that can be saved and goes on afterwards as if nothing had happened.
 
-    A part is Resumable itself, a NumPy generator, or a Keras model or optimiser.
+    Its state is that of its parts and of its plain attributes. A part is Resumable itself, a NumPy
+    generator, or a Keras model or optimiser.
     """
 
     _plain: tuple[str, ...] = ()
@@ -132,16 +154,16 @@ class Resumable:
     def _parts(self) -> dict[str, Any]:
         return {}
 
-    def state(self) -> dict[str, Any]:
-        """Return what `restore` needs."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs."""
         parts = {name: _state(part) for name, part in self._parts().items()}
         return {**parts, **{name: getattr(self, name) for name in self._plain}}
 
-    def restore(self, saved: Mapping[str, Any]) -> None:
-        """Go back to where `state()` was asked."""
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go back to where `state_dict()` was asked."""
         for name, part in self._parts().items():
             if isinstance(part, Resumable):
-                part.restore(saved[name])
+                part.load_state_dict(saved[name])
             elif isinstance(part, np.random.Generator):
                 part.bit_generator.state = saved[name]
             else:
@@ -150,10 +172,42 @@ class Resumable:
         for name in self._plain:
             setattr(self, name, saved[name])
 
+    def save(self, path: str | Path) -> None:
+        """Write everything that is needed to go on to one npz file (nothing is pickled).
+
+        Raises:
+            BadInput: the file cannot be written.
+        """
+        path = Path(path)
+        try:
+            write(path, self.state_dict())
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
+
+    def restore(self, path: str | Path) -> None:
+        """Go back to what `save` wrote; the object must have been made with the same arguments.
+
+        Raises:
+            BadInput: the file is missing or damaged, or holds another kind of object.
+        """
+        self.restore_from(read(Path(path)), str(path))
+
+    def restore_from(self, saved: Mapping[str, Any], name: str) -> None:
+        """Do `load_state_dict`; where it does not fit, say so of `name`.
+
+        Raises:
+            BadInput: the state is of another object, other settings or another version.
+        """
+        try:
+            self.load_state_dict(saved)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            expected = "expected a checkpoint of the same object, settings and version"
+            raise BadInput(f"{name}: {one_line(error)}; {expected}") from error
+
 
 def _state(part: Any) -> Any:
     if isinstance(part, Resumable):
-        return part.state()
+        return part.state_dict()
     if isinstance(part, np.random.Generator):
         return part.bit_generator.state
     return [np.array(variable) for variable in _variables(part)]

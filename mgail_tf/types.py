@@ -1,46 +1,8 @@
-"""The nouns of the package, as plain NamedTuples of NumPy arrays. Shapes are time-major."""
+"""The nouns of the package, as NamedTuples of NumPy arrays. Shapes are time-major: [T, B, ...]."""
 
-import zipfile
-import zlib
 from typing import Any, NamedTuple
 
 import numpy as np
-
-
-class BadInput(ValueError):
-    """Something a user gave is wrong; the message is one line that says what and where.
-
-    Scripts print it and end with exit code 2.
-    """
-
-
-class Diverged(ArithmeticError):
-    """Training has left the finite numbers; the message is one line that says what and when.
-
-    Scripts print it and end with exit code 1.
-    """
-
-    def __init__(self, metric: str, value: float, iteration: int, where: str = ""):
-        """Name the network that a metric belongs to: by its first word, else the policy."""
-        first = metric.replace("end_loss", "model").split("_")[0]
-        network = first if first in ("model", "discriminator", "value") else "policy"
-        super().__init__(f"{network}: {metric} is {value} in iteration {iteration}{where}")
-        self.metric, self.value, self.iteration = metric, value, iteration
-
-
-# what numpy and zipfile raise on damaged or foreign files
-UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    RuntimeError,
-    KeyError,
-    MemoryError,  # a header that claims more than there is
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 class Spec(NamedTuple):
@@ -48,9 +10,9 @@ class Spec(NamedTuple):
 
     env_id: str
     state_size: int  # S
-    action_size: int  # A: components of a continuous action, or number of discrete ones
+    action_size: int  # A: components of a continuous action, or the number of discrete ones
     discrete: bool
-    action_low: np.ndarray  # [A] env units; -1 where discrete
+    action_low: np.ndarray  # [A] environment units; -1 where discrete
     action_high: np.ndarray  # [A]
     max_steps: int  # time limit
     first_action: int = 0  # number of the first discrete action
@@ -62,15 +24,31 @@ class Spec(NamedTuple):
 
     @property
     def action_scale(self) -> np.ndarray:
-        """Half of the action range, [A]; 1 where there is but one action: it is clipped to it."""
+        """Half of the action range, [A]; 1 where the range is a single value."""
         half = (self.action_high - self.action_low) / 2
         return np.where(half > 0, half, np.ones_like(half))
 
     def scale_actions(self, actions: np.ndarray) -> np.ndarray:
-        """Map actions [..., A] from environment units to [-1, 1]; one-hot ones are left alone."""
+        """Map actions [..., A] from environment units to [-1, 1]; one-hot ones stay as they are."""
         if self.discrete:
             return actions
         return ((actions - self.action_shift) / self.action_scale).astype(np.float32)
+
+    def one_hot(self, actions: np.ndarray) -> np.ndarray:
+        """Map discrete actions [...], numbered as the environment does, to one-hot [..., A]."""
+        return np.eye(self.action_size, dtype=np.float32)[np.asarray(actions) - self.first_action]
+
+    def apply(self, sample: np.ndarray) -> np.ndarray:
+        """Map a policy's samples [..., A] to actions as the environment takes them.
+
+        Returns:
+            Continuous actions [..., A], clipped to the action space, or the numbers [...] of
+            discrete ones.
+        """
+        if self.discrete:
+            return self.first_action + np.argmax(sample, -1)
+        actions = self.action_shift + self.action_scale * sample
+        return np.clip(actions, self.action_low, self.action_high).astype(np.float32)
 
 
 class Episode(NamedTuple):
@@ -89,7 +67,7 @@ class Episode(NamedTuple):
     continued: bool  # s0 is the last state of the Episode collected before this one
 
 
-class Pairs(NamedTuple):
+class StateActions(NamedTuple):
     """Independent state-action pairs. There is no reward: an imitator cannot see one."""
 
     states: np.ndarray  # [..., S] environment units, or standardised where a network sees them
@@ -97,9 +75,9 @@ class Pairs(NamedTuple):
 
 
 class Sequences(NamedTuple):
-    """Recorded stretches that never cross an episode's end.
+    """Recorded stretches of L steps that never cross the end of an episode.
 
-    Where `mask` is 0 the step lies before the episode's beginning and is padding.
+    Where `mask` is 0 the step lies before the beginning of the episode and is padding.
     """
 
     states: np.ndarray  # [L+1, B, S]
@@ -113,4 +91,5 @@ class Trajectory(NamedTuple):
 
     states: Any  # [T+1, B, S]
     actions: Any  # [T, B, A]
-    survival: Any  # [T, B] probability that the step does not end the task
+    continuation: Any  # [T, B] probability that the step does not terminate the task
+    mask: Any  # [T, B] 0 where a replayed step is padding

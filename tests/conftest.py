@@ -1,4 +1,4 @@
-"""Shared fixtures: the toys are registered, and float64 networks on demand."""
+"""Shared fixtures: the toys are registered, specs, float64 networks and eager functions."""
 
 import os
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgail_tf import envs
 from mgail_tf.types import Spec
 from tests import toys
 
@@ -31,6 +30,14 @@ def float64():
 
 
 @pytest.fixture
+def eager():
+    """Run compiled functions as plain Python: tracing these networks takes longer than running."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def rng():
     return np.random.default_rng(0)
 
@@ -47,6 +54,7 @@ def discrete() -> Spec:
     return Spec("Some-v0", 4, 3, True, -ones, ones, 100)
 
 
-@pytest.fixture
-def linear() -> Spec:
-    return envs.make("ToyLinear-v0", 0).spec
+@pytest.fixture(params=["continuous", "discrete"])
+def spec(request) -> Spec:
+    """A continuous and a discrete environment, one after the other."""
+    return request.getfixturevalue(request.param)

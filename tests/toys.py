@@ -3,6 +3,12 @@
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.wrappers import TimeLimit
+
+from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.envs.gym_env import EnvLike, make
+from mgail_tf.envs.rollout import Collector
+from mgail_tf.types import Spec
 
 A = np.array([[1.0, 0.1], [0.0, 1.0]])
 B = np.array([[0.0], [0.3]])
@@ -106,6 +112,34 @@ class Rich(Linear):
         return np.zeros(2, np.float32), np.inf, False, False, {}
 
 
+class Uncopied(Linear):
+    """Cannot be copied, as what holds a simulator cannot."""
+
+    def __deepcopy__(self, memo):
+        raise TypeError("cannot be copied")
+
+
+class Drawn(gymnasium.Env):
+    """Standard normal states whatever is done; the task ends after five steps."""
+
+    def __init__(self, spec: Spec):
+        self.observation_space = Box(-np.inf, np.inf, (spec.state_size,))
+        box = Box(spec.action_low, spec.action_high)
+        self.action_space = Discrete(spec.action_size) if spec.discrete else box
+
+    def _state(self):
+        return self.np_random.normal(size=self.observation_space.shape).astype(np.float32)
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self._steps = 0
+        return self._state(), {}
+
+    def step(self, action):
+        self._steps += 1
+        return self._state(), 0.0, self._steps == 5, False, {}
+
+
 def register() -> None:
     """Make the toys known to gymnasium, once."""
     for name, toy, limit in (
@@ -131,8 +165,36 @@ def expert_action(states: np.ndarray) -> np.ndarray:
 
 
 class LinearExpert:
-    """The linear expert as an actor, with Gaussian noise of 0.2 in [-1, 1] units."""
+    """The linear expert as a policy, with Gaussian noise of 0.2 in [-1, 1] units."""
 
     def act(self, state, rng):
         noise = 0.0 if rng is None else 0.2 * rng.standard_normal(1)
         return (expert_action(state) / 2.0 + noise).astype(np.float32)
+
+
+class Random:
+    """A policy that draws normal actions, or uniform discrete ones, whatever the state."""
+
+    def __init__(self, spec: Spec):
+        self._spec = spec
+
+    def act(self, state, rng):
+        drawn = rng.normal(size=self._spec.action_size).astype(np.float32)
+        return np.eye(len(drawn), dtype=np.float32)[drawn.argmax()] if self._spec.discrete else drawn
+
+
+def linear() -> gymnasium.Env:
+    """Return the linear environment as a user would hold it: an object, not registered."""
+    return TimeLimit(Linear(), 50)
+
+
+def rolled_out(env: EnvLike, policy, episodes: int) -> Demonstrations:
+    """Return demonstrations of a policy that acts as sampled."""
+    collector = Collector(make(env, 0), np.random.default_rng(0))
+    parts = [collector.run_episode(policy, stochastic=True) for _ in range(episodes)]
+    return Demonstrations.from_episodes(collector.env.spec, parts)
+
+
+def linear_demonstrations() -> Demonstrations:
+    """Return all 250 pairs of five linear expert episodes, for `linear()`."""
+    return rolled_out(linear(), LinearExpert(), 5)

@@ -1,1 +1,1 @@
-"""The algorithms, one a file, read from top to bottom."""
+"""The algorithms: behavioural cloning, TRPO, GAIL and MGAIL."""

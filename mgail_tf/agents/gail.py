@@ -1,119 +1,163 @@
 """GAIL (Ho & Ermon 2016): TRPO on the discriminator's judgement, the paper's baseline.
 
-Each iteration collects a batch, lets the discriminator descend Eq. 3, and takes TRPO's natural
-step (Eq. 4-5) on the surrogate reward, minus `policy_cost`. It reads no environment reward.
-
-Which sign the reward has decides what an episode's end is worth, whoever the expert is:
+It reads no environment reward. Its reward is minus `policy_cost`, and the sign of that reward
+decides what the end of an episode is worth, whoever the expert is:
 "log_d" pays -log D, never negative: it is better to live on. Right where a task ends by failure.
 "neg_log_expert" pays log(1 - D), never positive: it is better to end. Right where a task ends by
 success, as MountainCar and Acrobot do.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Unpack
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mgail_tf import config as configs
-from mgail_tf import envs
-from mgail_tf.actor import NumpyPolicy
+from mgail_tf.agents.trpo.agent import TRPO, weight_norm
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.networks.discriminator import Discriminator
-from mgail_tf.normaliser import fit
-from mgail_tf.objectives import discriminator_loss, policy_cost
-from mgail_tf.parallel import Collectors
-from mgail_tf.policy_gradient import PolicyGradient, Training, norm
-from mgail_tf.types import Episode, Pairs, Spec
+from mgail_tf.config.algorithms import GAILConfig
+from mgail_tf.config.tasks import for_task, task_of
+from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.data.normaliser import fit
+from mgail_tf.envs.gym_env import EnvLike, make
+from mgail_tf.networks.discriminator import Discriminator, discriminator_loss, policy_cost
+from mgail_tf.networks.minimise import minimise
+from mgail_tf.policies.numpy_policy import NumpyPolicy
+from mgail_tf.training import run
+from mgail_tf.types import Episode, StateActions
 
 
 class GAIL(Resumable):
     """A discriminator, and a policy that follows it by the score function."""
 
-    def __init__(self, spec: Spec, config: configs.GAIL, expert: Pairs, seed: int):
-        """Build the networks; `seed` fixes their weights and every batch drawn."""
-        self.config, self.spec = config, spec
+    algorithm, place, diagnostic_columns = "gail", "env_steps", ()
+
+    def __init__(
+        self,
+        env: EnvLike,
+        demonstrations: Demonstrations,
+        config: GAILConfig | None = None,
+        seed: int = 0,
+        workers: int = 1,
+    ):
+        """Build the networks.
+
+        Args:
+            env: an environment, a function that makes one, the name of a task, or a Gymnasium id.
+            config: None: the settings of the task that the environment is, or the defaults.
+            seed: fixes the initial weights, the environment and everything that is drawn.
+            workers: processes that step `num_envs` environments; changes no result.
+
+        Raises:
+            BadInput: the environment or the demonstrations will not do.
+        """
+        self.env, self.seed = env, seed
+        self.spec = spec = make(env, seed).spec
+        self.config: GAILConfig = config or for_task("gail", task_of(spec.env_id, spec.max_steps))
+        self.demonstrations = demonstrations.for_spec(spec)
+        self.finished_policy: NumpyPolicy | None = None
+        expert, config = self.demonstrations.pairs(spec), self.config
         self.normaliser = fit(expert.states, config.normaliser_floor, config.discriminator_clip)
-        self._expert = Pairs(self.normaliser(expert.states), expert.actions)
-        self.policy_gradient = PolicyGradient(spec, config, seed)
+        self.expert = StateActions(self.normaliser(expert.states), expert.actions)
+        self.trpo = TRPO(env, config, seed, workers)
         self.discriminator = Discriminator(spec, config.discriminator_hidden, "tanh", seed + 200)
         self._optimiser = keras.optimizers.Adam(config.discriminator_learning_rate)
         self._optimiser.build(self.discriminator.trainable_variables)
-        self._descend = tf.function(self._minibatches, jit_compile=config.jit_compile)
+        jit_compile = config.compile == "xla"
+        self._update_discriminator = tf.function(self._minibatches, jit_compile=jit_compile)
         self._rng = np.random.default_rng([seed, 2])
 
-    def actor(self) -> NumpyPolicy:
-        """Return the policy that acts, with the present weights."""
-        return self.policy_gradient.actor()
+    @property
+    def policy(self) -> NumpyPolicy:
+        """The policy with the present weights, which acts and is scored."""
+        return self.finished_policy or self.trpo.policy
 
-    def final_actor(self) -> NumpyPolicy:
-        """Return the policy that is scored: the one that acts."""
-        return self.actor()
+    def learn(
+        self,
+        env_steps: int | None = None,
+        run_dir: str | Path | None = None,
+        **options: Unpack[run.Options],
+    ) -> "GAIL":
+        """Train for `env_steps` in all; see `training.run.learn` for the other arguments.
 
-    def _parts(self) -> dict[str, Any]:
-        return {
-            "policy_gradient": self.policy_gradient,
-            "discriminator": self.discriminator,
-            "optimiser": self._optimiser,
-            "rng": self._rng,
+        Args:
+            env_steps: None: the budget of the task that the environment is, or 2 million.
+
+        Returns:
+            The agent itself.
+        """
+        run.learn(self, env_steps, run_dir, **options)
+        return self
+
+    def iterate(self, env_steps: int) -> Iterator[tuple[int, dict[str, float]]]:
+        """Train, and yield (environment steps so far, metrics) after every update."""
+        for episodes, left in self.trpo.batches(env_steps):
+            metrics = self.update(episodes, left)
+            yield self.trpo.env_steps, metrics | self.trpo.recent_means()
+
+    def update(self, episodes: Sequence[Episode], left: float) -> dict[str, float]:
+        """Update the discriminator on a batch that `policy` collected, then the policy.
+
+        Args:
+            left: fraction of the run that is left, for what is annealed.
+        """
+        config = self.config
+        # Eq. 3: the discriminator
+        parts = [
+            StateActions(self.normaliser(e.states[:-1]), self.spec.scale_actions(e.actions))
+            for e in episodes
+        ]
+        agent = StateActions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+        shape = (config.discriminator_steps, config.discriminator_batch, 1)
+        mix = tf.constant(self._rng.random(shape, dtype=np.float32))
+        metrics = self._update_discriminator(self._draw(agent), self._draw(self.expert), mix)
+        # Eq. 4-5: the policy, by the score function on the discriminator's reward
+        judged = [e._replace(rewards=self.rewards(p)) for e, p in zip(episodes, parts, strict=True)]
+        surrogate = float(np.mean(np.concatenate([e.rewards for e in judged])))
+        return {  # in the order of the updates: the first that is not finite is named
+            **{name: float(value) for name, value in metrics.items()},
+            "discriminator_weights": weight_norm(self.discriminator),
+            "surrogate_reward": surrogate,
+            **self.trpo.update(judged, left),
         }
 
-    def observe(self, episodes: Sequence[Episode]) -> None:
-        """Take states into the policy's running statistics."""
-        self.policy_gradient.observe(episodes)
-
-    def rewards(self, pairs: Pairs) -> np.ndarray:
-        """Return the surrogate rewards [N] of standardised pairs."""
+    def rewards(self, pairs: StateActions) -> np.ndarray:
+        """Return the discriminator's rewards [N] of standardised pairs."""
         return -np.asarray(policy_cost(self.discriminator(*pairs), self.config.cost), np.float64)
 
     def _minibatches(self, agent, expert, mix):
         """Take a step on each of K minibatches [K, B, ...]; return the last one's metrics."""
-        config, variables = self.config, self.discriminator.trainable_variables
+        config = self.config
         metrics = {"discriminator_loss": 0.0, "discriminator_accuracy": 0.0}
         for k in tf.range(mix.shape[0]):
             with tf.GradientTape() as tape:
                 loss, metrics = discriminator_loss(
                     self.discriminator,
-                    [column[k] for column in agent],
-                    [column[k] for column in expert],
+                    StateActions(*(column[k] for column in agent)),
+                    StateActions(*(column[k] for column in expert)),
                     mix[k],
                     config.gradient_penalty,
                     config.gradient_slope,
                 )
-            self._optimiser.apply(tape.gradient(loss, variables), variables)
+            minimise(loss, tape, self.discriminator, self._optimiser)
         return metrics
 
-    def _draw(self, pairs: Pairs) -> tuple:
+    def _draw(self, pairs: StateActions) -> StateActions:
+        """Draw the pairs of all minibatches, [K, B, ...]."""
         shape = self.config.discriminator_steps, self.config.discriminator_batch
         rows = self._rng.integers(len(pairs.states), size=shape)
-        return tf.constant(pairs.states[rows]), tf.constant(pairs.actions[rows])
+        return StateActions(tf.constant(pairs.states[rows]), tf.constant(pairs.actions[rows]))
 
-    def update(self, episodes: Sequence[Episode], left: float) -> dict[str, float]:
-        """Update the discriminator on a batch that `actor()` collected, then the policy.
+    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
+        """Return nothing: evaluation episodes say no more of these networks."""
+        return {}
 
-        Args:
-            left: fraction of the run that is left, for what is annealed.
-        """
-        parts = [
-            Pairs(self.normaliser(e.states[:-1]), self.spec.scale_actions(e.actions))
-            for e in episodes
-        ]
-        agent = Pairs(*(np.concatenate(column) for column in zip(*parts, strict=True)))
-        shape = (self.config.discriminator_steps, self.config.discriminator_batch, 1)
-        mix = tf.constant(self._rng.random(shape, dtype=np.float32))
-        metrics = self._descend(self._draw(agent), self._draw(self._expert), mix)
-        judged = [e._replace(rewards=self.rewards(p)) for e, p in zip(episodes, parts, strict=True)]
-        surrogate = float(np.mean(np.concatenate([e.rewards for e in judged])))
-        return {  # in the order of the updates: the first that is not finite is named
-            **{name: float(value) for name, value in metrics.items()},
-            "discriminator_weights": norm(self.discriminator),
-            "surrogate_reward": surrogate,
-            **self.policy_gradient.update(judged, left),
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "trpo": self.trpo,
+            "discriminator": self.discriminator,
+            "optimiser": self._optimiser,
+            "rng": self._rng,
         }
-
-
-def train(task: str, expert: Pairs, config: configs.GAIL, seed: int, workers: int = 1) -> Training:
-    """Return the training of an imitator; iterating over it runs it."""
-    learner = GAIL(envs.make(task, seed).spec, config, expert, seed)
-    return Training(Collectors(task, seed, config.environments, workers), learner, config)

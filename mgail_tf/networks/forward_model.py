@@ -1,7 +1,7 @@
 """Forward models f(s, a) -> s': the paper's (Figure 4, bottom) and the vanilla one (top).
 
-Both predict the change of the standardised state and, as an extension, the logit of the step
-ending the task.
+Both predict the change of the standardised state and, beyond the paper, the logit of P(the step
+terminates the task).
 """
 
 from typing import Any, NamedTuple
@@ -14,15 +14,15 @@ from mgail_tf.types import Spec
 
 
 class Prediction(NamedTuple):
-    """What a forward model says of one step."""
+    """Prediction of one step."""
 
     next_states: Any  # [B, S]
     hidden: Any  # [B, H] recurrent state after seeing the step's state
-    end_logits: Any  # [B] of the task ending with this step
+    termination_logits: Any  # [B] of the step terminating the task
 
 
 class _ForwardModel(keras.Model):
-    """What both models share: decoding into the next state and the logit of the end."""
+    """Decoding into the next state and the logit of termination, which both models share."""
 
     def __init__(self, spec: Spec, clip: float):
         super().__init__()
@@ -30,13 +30,16 @@ class _ForwardModel(keras.Model):
 
     def _predict(self, states, code, hidden) -> Prediction:
         decoded = self.decoder(code)
-        change, end_logits = decoded[..., : self.state_size], decoded[..., self.state_size]
+        change, logits = decoded[..., : self.state_size], decoded[..., self.state_size]
         next_states = tf.clip_by_value(states + change, -self.clip, self.clip)
-        return Prediction(next_states, hidden, end_logits)
+        return Prediction(next_states, hidden, logits)
 
 
 class HadamardGRU(_ForwardModel):
-    """State: dense, GRU, dense; action: dense, dense; their product decoded (Section 3.5)."""
+    """State through dense, GRU, dense; action through dense, dense; their Hadamard product decoded.
+
+    Section 3.5 and Figure 4, bottom.
+    """
 
     def __init__(self, spec: Spec, units: int, clip: float, activation: str, seed: int):
         """Build with `units` in every layer; `clip` bounds standardised states."""
@@ -67,7 +70,7 @@ class HadamardGRU(_ForwardModel):
 
 
 class Vanilla(_ForwardModel):
-    """State and action concatenated, two hidden layers, no memory."""
+    """State and action concatenated, two hidden layers, no memory (Figure 4, top)."""
 
     def __init__(self, spec: Spec, units: int, clip: float, activation: str, seed: int):
         """Build with `units` in both layers; `clip` bounds standardised states."""

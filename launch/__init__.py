@@ -1,1 +1,0 @@
-"""One absl script a job; `python launch/NAME.py --help` tells its flags."""

@@ -1,0 +1,261 @@
+"""What the scripts share: flags, exit codes, threads, the table of scores."""
+
+import importlib
+import json
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # acting is one small product at a time
+if platform.machine() in ("x86_64", "AMD64"):  # or demonstrations depend on the processor: each
+    os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")  # kernel rounds in its own way
+
+from absl import flags
+
+import mgail_tf as mg
+from mgail_tf.config.algorithms import CONFIGS, describe
+from mgail_tf.config.tasks import TASKS, budget
+from mgail_tf.envs.gym_env import make
+from mgail_tf.files import check_free
+
+_TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id with a flat Box observation."
+# Shared flags by name: how each is defined, its default, its help, its least value.
+_SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
+    "task": (flags.DEFINE_string, "hopper", _TASK_HELP, None),
+    "seed": (flags.DEFINE_integer, 0, "Seed of everything (reporting: 0-9, tuning: 100 up).", 0),
+    "env_steps": (flags.DEFINE_integer, None, "Environment steps; default: the task's.", 1),
+    "demos": (flags.DEFINE_string, None, "Demonstrations (npz); default: the expert's.", None),
+    "num_trajectories": (flags.DEFINE_integer, None, "Trajectories; default: the task's.", 1),
+    "subsample": (flags.DEFINE_integer, None, "Keep a pair in so many; default: the task's.", 1),
+    "preset": (flags.DEFINE_string, "default", "Settings under a name, see presets.py.", None),
+    "label": (flags.DEFINE_string, None, "Names the run in tables; default: the preset.", None),
+    "set": (flags.DEFINE_multi_string, [], "key=value: override a setting; repeatable.", None),
+    "episodes": (flags.DEFINE_integer, 50, "Evaluation episodes, in each mode.", 1),
+    "out": (flags.DEFINE_string, None, "Folder to write; empty or absent. Default: runs/...", None),
+    "resume": (flags.DEFINE_boolean, False, "Go on in --out, or begin there.", None),
+    "checkpoint_every": (flags.DEFINE_float, 60.0, "Seconds between checkpoints.", 0),
+    "workers": (flags.DEFINE_integer, 1, "Processes that step num_envs environments.", 1),
+    "threads": (flags.DEFINE_integer, 1, "TensorFlow threads; 1 leaves cores to other runs.", 1),
+    "smoke": (flags.DEFINE_boolean, False, "Do the same job in seconds, too short to learn.", None),
+}
+TRAINING: tuple[str, ...] = (
+    "task",
+    "seed",
+    "env_steps",
+    "set",
+    "episodes",
+    "out",
+    "resume",
+    "checkpoint_every",
+)
+TRAINING += ("threads", "smoke", "label")
+IMITATION = (*TRAINING, "preset", "demos", "num_trajectories", "subsample")
+# What --smoke sets: the same job in seconds.
+_SMOKE_TRPO = ["batch_steps=200", "value_epochs=1", "compile=graph"]
+SMOKE: dict[str, tuple[int | None, list[str]]] = {
+    "bc": (None, ["max_epochs=3"]),
+    "trpo": (600, _SMOKE_TRPO),
+    "gail": (600, [*_SMOKE_TRPO, "discriminator_steps=2"]),
+    "mgail": (
+        120,
+        [
+            *("prefill_steps=60", "updates_per_call=2", "updates_per_step=0.1"),
+            *("horizon=3", "sequence_length=2", "compile=graph"),
+        ],
+    ),
+}
+
+
+def define(*names: str, **defaults: Any) -> flags.FlagValues:
+    """Return a script's own flags: the shared ones named here; a script adds its own.
+
+    Each script has its own FlagValues, so that several can be imported in one process.
+
+    Args:
+        defaults: shared flags with another default.
+    """
+    values = flags.FlagValues()
+    for name in (*names, *(name for name in defaults if name not in names)):
+        definer, default, text, least = _SHARED[name]
+        bounds: dict[str, Any] = {} if least is None else {"lower_bound": least}
+        bounds |= {"upper_bound": 10**9} if name == "seed" else {}  # networks take 32 bits
+        definer(name, defaults.get(name, default), text, flag_values=values, **bounds)
+    return values
+
+
+Job = Callable[[dict[str, Any]], None]
+
+
+def script(
+    job: Job, values: flags.FlagValues, settings_of: str | None = None
+) -> Callable[[Sequence[str]], int]:
+    """Return the main function of a script: it takes argv and returns the exit code.
+
+    Args:
+        job: is given the flags' values by name.
+        settings_of: the algorithm whose settings --help_settings lists.
+    """
+    if settings_of:
+        text = "List the settings that --set takes, with defaults and meanings."
+        flags.DEFINE_boolean("help_settings", False, text, flag_values=values)
+
+    def job_or_help(get: dict[str, Any]) -> None:
+        if settings_of and get["help_settings"]:
+            print(describe(CONFIGS[settings_of]))
+        else:
+            job(get)
+
+    return lambda argv: _run(job_or_help, _help(job.__module__), values, argv)
+
+
+def _help(module: str) -> str:
+    """Return what a script's docstring says."""
+    return (getattr(sys.modules[module], "__doc__", "") or "").strip()
+
+
+def _run(job: Job, usage: str, values: flags.FlagValues, argv: Sequence[str]) -> int:
+    """Parse the flags, do the job, return the exit code: 2 bad input, 1 diverged, in one line."""
+    try:
+        values.unparse_flags()
+        for name in values:
+            values[name].unparse()
+        if {"--help", "-help", "--helpshort", "--helpfull", "-h"} & set(argv[1:]):
+            print(f"{usage}\n\nflags:\n{values.get_help()}")
+            return 0
+        rest = values(list(argv))[1:]
+        if rest:
+            raise mg.BadInput(
+                f"{' '.join(rest)}: found arguments without a flag, expected --flag=value"
+            )
+        get = {name: values[name].value for name in values}
+        warnings.showwarning = _show_warning
+        job(get)
+    except flags.Error as error:
+        print(f"error: {' '.join(str(error).split())} (--help lists the flags)", file=sys.stderr)
+        return 2
+    except mg.BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a folder that was taken away, ...
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}; what was saved is kept", file=sys.stderr)
+        return 2
+    except mg.Diverged as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as interrupt:
+        reason = str(interrupt) or "what was written so far is kept"
+        print(f"\ninterrupted; {reason}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def load_tensorflow(threads: int) -> None:
+    """Import TensorFlow without its start-up chatter and pin it to `threads` threads.
+
+    Called after cheap checks, as it takes seconds. A runtime that is already started keeps its
+    threads, with a warning.
+    """
+    # a third of the compile time, and nothing lost at run time on the CPU (docs/speed.md)
+    os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true")
+    sys.stderr.flush()
+    terminal, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        import tensorflow as tf
+
+        importlib.import_module("mgail_tf.networks.policy")  # Keras and TFP chatter too
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(null)
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+        except RuntimeError as error:
+            warnings.warn(f"--threads has no effect: {error}", stacklevel=2)
+
+
+def settings(algorithm: str, get: Mapping[str, Any]) -> tuple[Any, int]:
+    """Return the settings and the budget: the task's, the preset's, --smoke's, --set's."""
+    steps, smoke = SMOKE[algorithm] if get["smoke"] else (None, [])
+    config = mg.for_task(algorithm, get["task"], get.get("preset") or "default")
+    config = mg.override(mg.override(config, smoke), get["set"])
+    total = get.get("env_steps") or steps or budget(algorithm, get["task"])
+    if algorithm != "bc":
+        config.check_budget(total)
+    return config, total
+
+
+def demonstrations(get: Mapping[str, Any]) -> mg.Demonstrations:
+    """Return the demonstrations that the flags name, checked against the environment.
+
+    All of someone's own environment's; of one of the paper's tasks, its smallest dataset.
+    """
+    task, name = TASKS.get(get["task"]), get["task"]
+    spec = make(name, get["seed"]).spec
+    shown = mg.Demonstrations.load(get["demos"]) if get["demos"] else mg.expert_demonstrations(name)
+    count = get["num_trajectories"] or (task.num_trajectories if task else None)
+    every = get["subsample"] or (task.subsample if task else 1)
+    return shown.for_spec(spec).sample(count, every, get["seed"])
+
+
+def folder(get: Mapping[str, Any], name: str) -> Path:
+    """Return the run's folder, after checking that nothing is overwritten."""
+    out = Path(get["out"] or f"runs/{name.replace('/', '_').replace(':', '_')}")
+    if not get["resume"]:
+        check_free(out)
+    return out
+
+
+def train(algorithm: str, get: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Do the run that the flags describe; return its result rows."""
+    config, total = settings(algorithm, get)
+    label = get.get("label") or get.get("preset") or "default"
+    out = folder(get, f"{algorithm}-{get['task']}-{label}-seed{get['seed']}")
+    inputs: dict[str, Any] = {}
+    if algorithm == "trpo":
+        make(get["task"], get["seed"])
+    else:
+        inputs["demonstrations"] = demonstrations(get)
+    if "workers" in get:
+        inputs["workers"] = get["workers"]
+    load_tensorflow(get["threads"])
+    agent = getattr(mg, algorithm.upper())(get["task"], config=config, seed=get["seed"], **inputs)
+    agent.learn(
+        **({} if algorithm == "bc" else {"env_steps": total}),
+        run_dir=out,
+        resume=get["resume"],
+        episodes=2 if get["smoke"] else get["episodes"],
+        checkpoint_every=get["checkpoint_every"],
+        label=label,
+        progress=True,
+    )
+    return json.loads((out / "final.json").read_text())["rows"]
+
+
+def print_scores(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print result rows as a table on standard output."""
+    print(f"{'algorithm':12}{'mode':16}{'return':>10}{'std':>9}{'length':>9}{'normalised':>12}")
+    for row in rows:
+        numbers = [
+            float(row[name])
+            for name in ("return_mean", "return_std_over_episodes", "length_mean", "normalised")
+        ]
+        columns = "{:10.1f}{:9.1f}{:9.1f}{:12.3f}".format(*numbers)
+        print(f"{row['algorithm']:12}{row['mode']:16}{columns}")
+    steps, seconds = (float(rows[-1][name]) for name in ("env_steps", "wall_seconds"))
+    if steps:
+        print(
+            f"{steps:,.0f} environment steps in {seconds:,.0f} s: {steps / seconds:,.0f} a second"
+        )

@@ -1,0 +1,1 @@
+"""Model-based GAIL, the algorithm of the paper."""

@@ -1,0 +1,408 @@
+"""MGAIL (Algorithm 1): the policy follows D's exact gradient through a learned forward model.
+
+`iterate` is the algorithm's loop, `_update` its Lines 7 to 14. docs/method.md lists what differs
+from the paper.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Unpack
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mgail_tf.agents.mgail import diagnostics
+from mgail_tf.agents.mgail.batches import Batch, Batches
+from mgail_tf.agents.mgail.imagination import (
+    burn_in,
+    clip_state_gradient,
+    dynamics_of,
+    first_recorded,
+    imagine,
+    never_terminating,
+    replay_rollout,
+    with_errors,
+)
+from mgail_tf.agents.mgail.objectives import (
+    forward_model_loss,
+    lambda_costs,
+    masked_mean,
+    value_loss,
+)
+from mgail_tf.agents.mgail.scan import read_metrics, repeat
+from mgail_tf.agents.mgail.termination_cost import TerminationCost, terminations_of
+from mgail_tf.checkpoint import Resumable
+from mgail_tf.config.algorithms import MGAILConfig
+from mgail_tf.config.tasks import for_task, task_of
+from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.data.normaliser import fit
+from mgail_tf.data.replay import ReplayBuffer
+from mgail_tf.envs.gym_env import EnvLike, make
+from mgail_tf.envs.rollout import Collector, growing_limit
+from mgail_tf.networks.discriminator import Discriminator, discriminator_loss, policy_cost
+from mgail_tf.networks.ema import RunningAverage, soft_update
+from mgail_tf.networks.forward_model import FORWARD_MODELS
+from mgail_tf.networks.minimise import minimise
+from mgail_tf.networks.policy import cloning_loss, policy_for, to_numpy
+from mgail_tf.networks.value import Value
+from mgail_tf.policies.numpy_policy import NumpyPolicy
+from mgail_tf.training import run
+from mgail_tf.types import Episode, Sequences, StateActions, Trajectory
+
+POLICY_GRADIENT_CLIP = 1.0  # global norm
+GRADIENT_CLIP = 10.0  # of the other networks
+VALUE_HIDDEN, VALUE_LEARNING_RATE = (128, 128), 1e-3
+VALUE_TARGET_RATE = 0.01  # by which the value's target network follows it, per update
+
+# What an update measures, in the order in which it computes them.
+_METRICS = (
+    *("model_error", "termination_loss", "model_gradient", "model_weights"),
+    *("discriminator_loss", "discriminator_accuracy"),
+    *("discriminator_gradient", "discriminator_weights"),
+    *("policy_cost", "continuation", "policy_gradient", "policy_weights"),
+)
+_VALUE_METRICS = ("value_loss", "value", "value_gradient", "value_weights")
+
+
+class MGAIL(Resumable):
+    """Policy, discriminator, forward model and value, and the loop that trains them."""
+
+    algorithm, place, diagnostic_columns = "mgail", "env_steps", diagnostics.COLUMNS
+    _plain = ("_updates",)
+
+    def __init__(
+        self,
+        env: EnvLike,
+        demonstrations: Demonstrations,
+        config: MGAILConfig | None = None,
+        seed: int = 0,
+    ):
+        """Line 1: take the demonstrations, and make the buffer and the networks.
+
+        Args:
+            env: an environment, a function that makes one, the name of a task, or a Gymnasium id.
+            config: None: the settings of the task that the environment is, or the defaults.
+            seed: fixes the initial weights, the environment and everything that is drawn.
+
+        Raises:
+            BadInput: the environment or the demonstrations will not do.
+        """
+        self.env, self.seed = env, seed
+        environment = make(env, seed)
+        self.spec = spec = environment.spec
+        self.config: MGAILConfig = config or for_task("mgail", task_of(spec.env_id, spec.max_steps))
+        config = self.config
+        self.demonstrations = demonstrations.for_spec(spec)
+        self.finished_policy: NumpyPolicy | None = None
+
+        expert = self.demonstrations.pairs(spec)
+        self.normaliser = fit(
+            expert.states,
+            config.normaliser_floor,
+            config.state_clip,
+            config.observation_components,
+        )
+        self.expert = StateActions(self.normaliser(expert.states), expert.actions)
+        self.buffer = ReplayBuffer(config.replay_capacity, spec, self.normaliser)
+        self._collector = Collector(environment, np.random.default_rng([seed, 1]))
+        self._termination_cost = TerminationCost(
+            terminations_of(self.demonstrations),
+            config.cost,
+            config.gamma,
+            config.termination_cost,
+        )
+
+        seen = spec._replace(state_size=len(self.normaliser.mean))  # what the networks see
+        activation = config.critic_activation
+        self.policy_network = policy_for(
+            seen,
+            config.policy_hidden,
+            "relu",
+            seed,
+            log_std=config.log_std[0],
+            learn_std=False,
+            temperature=config.temperature,
+        )
+        self.discriminator = Discriminator(
+            seen, config.discriminator_hidden, activation, seed + 100
+        )
+        self.model, self.ema_model = (
+            FORWARD_MODELS[config.forward_model](
+                seen, config.model_units, config.state_clip, activation, seed + 200
+            )
+            for _ in range(2)
+        )
+        self.value, self.target_value = (
+            Value(seen.state_size, VALUE_HIDDEN, activation, seed + 300) for _ in range(2)
+        )
+        self._policy_optimiser = _adam(
+            self.policy_network, config.policy_learning_rate, POLICY_GRADIENT_CLIP
+        )
+        self._model_optimiser = _adam(self.model, config.model_learning_rate)
+        self._discriminator_optimiser = _adam(
+            self.discriminator, config.discriminator_learning_rate
+        )
+        self._value_optimiser = _adam(self.value, VALUE_LEARNING_RATE)
+        self._average = RunningAverage(self.policy_network.get_weights(), config.policy_averaging)
+
+        self._batches = Batches(
+            config,
+            self.expert,
+            self.policy_network.draw_noise,
+            tf.function(self._model_errors),
+            np.random.default_rng([seed, 2]),
+        )
+        self._unroll = config.compile != "xla"
+        self._metrics = _METRICS + (_VALUE_METRICS if config.value_targets else ())
+        self._update_call = tf.function(self._update_all, jit_compile=config.compile != "graph")
+        self._updates = 0
+
+    @property
+    def policy(self) -> NumpyPolicy:
+        """The policy that is scored: with averaged weights, see `policy_averaging`."""
+        if self.finished_policy:
+            return self.finished_policy
+        present = self.policy_network.get_weights()
+        self.policy_network.set_weights(self._average.weights)
+        averaged = self.acting_policy
+        self.policy_network.set_weights(present)
+        return averaged
+
+    @property
+    def acting_policy(self) -> NumpyPolicy:
+        """The policy that acts in training: with the present weights."""
+        return to_numpy(self.policy_network, self.normaliser, self.spec)
+
+    def learn(
+        self,
+        env_steps: int | None = None,
+        run_dir: str | Path | None = None,
+        **options: Unpack[run.Options],
+    ) -> "MGAIL":
+        """Train for `env_steps` in all; see `training.run.learn` for the other arguments.
+
+        Args:
+            env_steps: None: the budget of the task that the environment is, or 100,000.
+
+        Returns:
+            The agent itself.
+        """
+        run.learn(self, env_steps, run_dir, **options)
+        return self
+
+    def iterate(self, env_steps: int) -> Iterator[tuple[int, dict[str, float]]]:
+        """Run Algorithm 1 up to `env_steps` in all.
+
+        Yields:
+            (environment steps so far, mean metrics of the updates), `updates_per_call` at a time.
+        """
+        config, collector = self.config, self._collector
+        config.check_budget(env_steps)
+        while collector.env_steps < env_steps:  # Line 2
+            # Lines 3-6: act on the environment, push the steps into the buffer
+            steps = config.steps_per_call if collector.env_steps else config.prefill_steps
+            progress = collector.env_steps / env_steps
+            collector.limit = growing_limit(config.initial_episode_steps, progress)
+            steps = min(steps, env_steps - collector.env_steps)
+            for episode in collector.collect(self.acting_policy, steps):
+                self.buffer.add(episode)
+                self._termination_cost.add(episode)
+            # Lines 7-14: train the forward model, the discriminator and the policy
+            self._anneal(collector.env_steps / env_steps)
+            termination_cost = self._termination_cost.value()
+            batches = self._batches.draw(self.buffer, termination_cost)
+            result = self._update_call(_constants(batches))
+            metrics = read_metrics(result, self._metrics, config.updates_per_call, self._updates)
+            self._updates += config.updates_per_call
+            self._average.add(self.policy_network.get_weights())
+
+            recent = np.mean(collector.finished[-5:] or [(np.nan, np.nan)], 0)
+            metrics |= {"return": float(recent[0]), "length": float(recent[1])}
+            yield collector.env_steps, metrics | {"termination_cost": termination_cost}
+
+    def _update_all(self, batches: Batch) -> tuple[Any, Any]:
+        """Run `_update` on every batch, in one compiled graph."""
+        return repeat(self._update, batches, self.config.updates_per_call, self._metrics)
+
+    def _update(self, batch: Batch) -> dict[str, Any]:
+        """Lines 7 to 14 of Algorithm 1 on one batch: a tape a network. Return what is measured."""
+        config = self.config
+
+        # Line 7: the forward model f, on recorded stretches
+        with tf.GradientTape() as tape:
+            error, termination_loss = forward_model_loss(
+                self.model, batch.sequences, config.teacher_forced_steps, self._unroll
+            )
+            loss = error + termination_loss
+        norms = minimise(loss, tape, self.model, self._model_optimiser)
+        metrics = {"model_error": error, "termination_loss": termination_loss}
+        metrics |= {"model_gradient": norms[0], "model_weights": norms[1]}
+        soft_update(self.ema_model, self.model, config.model_ema_rate)  # the copy imagines
+
+        # Line 8, Eq. 3: the discriminator D(s, a) = P(agent | s, a), Eq. 6
+        with tf.GradientTape() as tape:
+            loss, judged = discriminator_loss(
+                self.discriminator,
+                batch.agent,
+                batch.expert,
+                batch.mix,
+                config.gradient_penalty,
+                config.gradient_slope,
+            )
+        norms = minimise(loss, tape, self.discriminator, self._discriminator_optimiser)
+        metrics |= judged
+        metrics |= {"discriminator_gradient": norms[0], "discriminator_weights": norms[1]}
+
+        # Lines 9-14: the policy. J of Section 3.4 sums gamma^t D(s_t, a_t); here D's log stands for
+        # D, as in Eq. 3, whose gradient does not vanish where D is 0 or 1 (or what `cost` says)
+        with tf.GradientTape() as tape:
+            trajectory = self._rollout(batch)  # Eq. 10: actions; f: states
+            costs = policy_cost(self.discriminator(*_pairs(trajectory)), config.cost)  # D(s_t, a_t)
+            to_go = self._costs_to_go(costs, trajectory, batch.termination_cost)  # sum of gamma^t
+            first = to_go[0]
+            if config.rollout == "replay":
+                first = first_recorded(to_go, trajectory.mask)
+            loss = tf.reduce_mean(first) / (config.horizon * (1.0 - config.gamma))  # J, per step
+            if config.bc_weight:  # beyond the paper
+                loss += config.bc_weight * cloning_loss(self.policy_network, *batch.expert)
+        # Lines 10-13, Eq. 12-13: the tape's backward pass through D, pi and f, from t = T to 0
+        norms = minimise(loss, tape, self.policy_network, self._policy_optimiser)  # Line 14
+        alive = tf.reduce_mean(tf.reduce_prod(trajectory.continuation, 0))
+        metrics |= {"policy_cost": masked_mean(costs, trajectory.mask), "continuation": alive}
+        metrics |= {"policy_gradient": norms[0], "policy_weights": norms[1]}
+
+        # Beyond the paper: a value function of what lies beyond the horizon
+        if config.value_targets:
+            if config.value_targets == "recorded":
+                trajectory, to_go = self._judge(batch)
+            targets = tf.stop_gradient(to_go)
+            states = tf.stop_gradient(trajectory.states[:-1])
+            with tf.GradientTape() as tape:
+                loss = value_loss(self.value, states, targets, trajectory.mask)
+            norms = minimise(loss, tape, self.value, self._value_optimiser)
+            metrics |= {"value_loss": loss, "value": masked_mean(targets, trajectory.mask)}
+            metrics |= {"value_gradient": norms[0], "value_weights": norms[1]}
+            soft_update(self.target_value, self.value, VALUE_TARGET_RATE)
+        return metrics
+
+    def _rollout(self, batch: Batch) -> Trajectory:
+        """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
+        config, warm = self.config, self.config.burn_in_steps
+        states, actions, _, mask = batch.starts
+        hidden = burn_in(self.ema_model, states[:warm], actions[:warm], mask[:warm])
+        dynamics = dynamics_of(self.ema_model)
+        if config.rollout == "replay":
+            recorded = Sequences(*(x[warm:] for x in batch.starts))
+            return replay_rollout(
+                self.policy_network, dynamics, recorded, hidden, batch.noise, self._unroll
+            )
+        if not config.predict_termination:
+            dynamics = never_terminating(dynamics)
+        if batch.model_errors is not None:
+            dynamics = with_errors(dynamics, batch.model_errors)
+        options = {}
+        if config.state_gradient_clip:
+            # J is a mean over the batch and the steps
+            limit = config.state_gradient_clip / (config.policy_batch * config.horizon)
+            options["see"] = clip_state_gradient(limit)
+        return imagine(
+            self.policy_network,
+            dynamics,
+            states[warm],
+            hidden,
+            batch.noise,
+            self._unroll,
+            **options,
+        )
+
+    def _costs_to_go(self, costs: Any, trajectory: Trajectory, termination_cost: Any) -> Any:
+        """Return the discounted costs [T, B] from each step on, beyond the horizon by the value."""
+        config = self.config
+        values = self.target_value(trajectory.states[1:]) if config.value_targets else None
+        return lambda_costs(
+            costs,
+            trajectory.continuation,
+            values,
+            config.gamma,
+            config.td_lambda,
+            termination_cost,
+        )
+
+    def _judge(self, batch: Batch) -> tuple[Trajectory, Any]:
+        """Return recorded stretches as a trajectory, and their costs to go [T, B] by D."""
+        assert batch.recorded is not None
+        states, actions, terminated, mask = batch.recorded
+        recorded = Trajectory(states, actions, 1.0 - terminated, mask)
+        costs = policy_cost(self.discriminator(*_pairs(recorded)), self.config.cost)
+        return recorded, self._costs_to_go(costs, recorded, batch.termination_cost)
+
+    def _model_errors(self, recorded: Sequences) -> Any:
+        """Return s' - f(s, a) [B, S] of the last steps of stretches, by the model that imagines."""
+        states, actions, _, mask = recorded
+        hidden = burn_in(self.ema_model, states[:-2], actions[:-1], mask[:-1])
+        return states[-1] - self.ema_model(states[-2], actions[-1], hidden).next_states
+
+    def _anneal(self, progress: float) -> None:
+        """Set what changes over the run: learning rates and the policy's standard deviation."""
+        config = self.config
+        if config.learning_rate_schedule == "linear":
+            left = 1.0 - 0.9 * progress
+            self._policy_optimiser.learning_rate = left * config.policy_learning_rate
+            self._model_optimiser.learning_rate = left * config.model_learning_rate
+            self._discriminator_optimiser.learning_rate = left * config.discriminator_learning_rate
+        if not self.spec.discrete:
+            first, last = config.log_std
+            now = first + progress * (last - first)
+            self.policy_network.log_std.assign(tf.fill([self.spec.action_size], now))
+
+    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
+        """Return diagnostics of the networks on evaluation episodes, which are never learnt from.
+
+        See `agents.mgail.diagnostics`.
+        """
+        return diagnostics.measure(
+            self.ema_model,
+            self.discriminator,
+            self.normaliser,
+            self.spec,
+            self.expert,
+            episodes,
+            (1, 5, self.config.horizon),
+            self.config.burn_in_steps,
+        )
+
+    def _parts(self) -> dict[str, Any]:
+        return {
+            "policy": self.policy_network,
+            "discriminator": self.discriminator,
+            "model": self.model,
+            "ema_model": self.ema_model,
+            "value": self.value,
+            "target_value": self.target_value,
+            "policy_optimiser": self._policy_optimiser,
+            "discriminator_optimiser": self._discriminator_optimiser,
+            "model_optimiser": self._model_optimiser,
+            "value_optimiser": self._value_optimiser,
+            "average": self._average,
+            "termination_cost": self._termination_cost,
+            "batches": self._batches,
+            "buffer": self.buffer,
+            "collector": self._collector,
+        }
+
+
+def _adam(network: Any, rate: float, clip: float = GRADIENT_CLIP) -> Any:
+    optimiser = keras.optimizers.Adam(rate, global_clipnorm=clip)
+    optimiser.build(network.trainable_variables)
+    return optimiser
+
+
+def _pairs(trajectory: Trajectory) -> StateActions:
+    """Return the pairs [T, B, ...] that D judges."""
+    return StateActions(trajectory.states[:-1], trajectory.actions)
+
+
+def _constants(batches: Batch) -> Batch:
+    """Return NumPy arrays as tensors; None stays None."""
+    return tf.nest.map_structure(lambda x: None if x is None else tf.constant(x), batches)

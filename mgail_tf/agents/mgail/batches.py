@@ -1,0 +1,95 @@
+"""What MGAIL's updates are given. Chance is drawn in NumPy: cheap there, and resumable."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mgail_tf.checkpoint import Resumable
+from mgail_tf.config.algorithms import MGAILConfig
+from mgail_tf.data.replay import ReplayBuffer
+from mgail_tf.types import Sequences, StateActions
+
+ERRORS = 1024  # one-step errors of the model that are resampled
+ERROR_WINDOW = 10_000  # they are of the last so many steps
+
+
+class Batch(NamedTuple):
+    """What one update is given; for several updates, every array has a leading axis.
+
+    L = sequence_length, D = discriminator_batch, B = policy_batch, T = horizon.
+    """
+
+    sequences: Sequences  # L steps, model_batch of them, for the forward model
+    agent: StateActions  # [D, ...]
+    expert: StateActions  # [D, ...]
+    mix: Any  # [D, 1] uniform
+    starts: Sequences  # burn_in_steps and one more (T more where replayed), B of them
+    noise: Any  # [T, B, A] of the policy
+    termination_cost: Any  # []
+    recorded: Sequences | None  # T steps, B of them, where the value learns from recorded ones
+    model_errors: Any  # [T, B, S], or None
+
+
+class Batches(Resumable):
+    """Draws the batches and the noise of `updates_per_call` updates at once."""
+
+    def __init__(
+        self,
+        config: MGAILConfig,
+        expert: StateActions,
+        draw_noise: Callable[..., np.ndarray],
+        model_errors: Callable[[Sequences], Any],
+        rng: np.random.Generator,
+    ):
+        """Remember where to draw from.
+
+        Args:
+            expert: standardised pairs.
+            draw_noise: (generator, shape) -> noise of the policy.
+            model_errors: one-step errors [B, S] of the model at the last steps of stretches.
+        """
+        self._config, self._expert = config, expert
+        self._draw_noise, self._model_errors, self._rng = draw_noise, model_errors, rng
+
+    def _parts(self) -> dict[str, Any]:
+        return {"rng": self._rng}
+
+    def draw(self, buffer: ReplayBuffer, termination_cost: float) -> Batch:
+        """Return the batches, with a leading axis of `updates_per_call`."""
+        config, rng, expert = self._config, self._rng, self._expert
+        count, size = config.updates_per_call, config.discriminator_batch
+        agent = buffer.sample(rng, (count, size))
+        rows = rng.integers(len(expert.states), size=(count, size))
+        length = config.burn_in_steps + (config.horizon if config.rollout == "replay" else 1)
+        shape = (count, config.horizon, config.policy_batch, expert.actions.shape[-1])
+        recorded, errors = None, None
+        sequences = buffer.sample_sequences(rng, count, config.model_batch, config.sequence_length)
+        mix = rng.random((count, size, 1), dtype=np.float32)
+        near = config.near_termination_share
+        starts = buffer.sample_sequences(rng, count, config.policy_batch, length, None, near)
+        noise = self._draw_noise(rng, shape)
+        if config.value_targets == "recorded":
+            window, batch = config.value_replay_window, config.policy_batch
+            recorded = buffer.sample_sequences(rng, count, batch, config.horizon, window, near)
+        if config.model_noise and config.rollout == "imagine":
+            errors = self._draw_errors(buffer, shape[:-1])
+        return Batch(
+            sequences=sequences,
+            agent=agent,
+            expert=StateActions(expert.states[rows], expert.actions[rows]),
+            mix=mix,
+            starts=starts,
+            noise=noise,
+            termination_cost=np.full(count, termination_cost, np.float32),
+            recorded=recorded,
+            model_errors=errors,
+        )
+
+    def _draw_errors(self, buffer: ReplayBuffer, shape: tuple[int, ...]) -> np.ndarray:
+        """Resample one-step errors of the model, [*shape, S], times `model_noise`."""
+        config, rng = self._config, self._rng
+        length = config.burn_in_steps + 1
+        recorded = buffer.sample_sequences(rng, 1, ERRORS, length, ERROR_WINDOW)
+        errors = np.asarray(self._model_errors(Sequences(*(x[0] for x in recorded))))
+        return np.float32(config.model_noise) * errors[rng.integers(ERRORS, size=shape)]

@@ -1,0 +1,1 @@
+"""Trust region policy optimisation, which trains the experts and is the core of GAIL."""

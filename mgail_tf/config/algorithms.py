@@ -1,0 +1,333 @@
+"""Every setting of every algorithm, with its default, its constraint and its meaning.
+
+`None` says "none", "all" or "the environment's". A value that a constraint forbids raises
+`BadInput` with the setting, what was found and what was expected.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, dataclass_transform
+
+import pydantic
+from pydantic import BeforeValidator, Field, FiniteFloat, PositiveInt
+from pydantic.dataclasses import dataclass as validated
+
+from mgail_tf.errors import BadInput
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if type(value) is int else tuple(value) if isinstance(value, list) else value
+
+
+Positive = Annotated[FiniteFloat, Field(gt=0)]
+AtLeast0 = Annotated[FiniteFloat, Field(ge=0)]
+Fraction = Annotated[FiniteFloat, Field(gt=0, lt=1)]
+Rate = Annotated[FiniteFloat, Field(gt=0, le=1)]
+Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
+Sizes = Annotated[tuple[PositiveInt, ...], BeforeValidator(_as_tuple)]
+Batches = Annotated[Sizes, Field(min_length=1)]
+Cost = Literal["log_d", "neg_log_expert"]
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def settings(cls: type) -> Any:
+    """Make a frozen, keyword-only dataclass whose values are checked as they are annotated.
+
+    The text below an attribute becomes its `description`.
+    """
+    options = pydantic.ConfigDict(strict=True, extra="forbid", use_attribute_docstrings=True)
+    made: Any = validated(frozen=True, kw_only=True, config=options)(cls)
+    build: Callable[..., None] = made.__init__
+
+    def __init__(self: Any, **values: Any) -> None:
+        try:
+            build(self, **values)
+        except pydantic.ValidationError as error:
+            raise BadInput(_one_line(error)) from None
+
+    made.__init__ = __init__
+    return made
+
+
+def _one_line(error: pydantic.ValidationError) -> str:
+    """Return "setting: found this, expected that" of the first error."""
+    first = error.errors()[0]
+    name = ", component ".join(str(place) for place in first["loc"]) or error.title
+    if first["type"] == "unexpected_keyword_argument":
+        return f"{name}: unknown setting of {error.title}"
+    if first["type"] == "value_error":
+        return first["msg"].removeprefix("Value error, ")
+    if first["type"] in ("missing", "too_short", "too_long"):  # of a tuple
+        return f"{name}: found {first['input']!r}, expected another number of components"
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+    return f"{name}: found {first['input']!r}, expected {expected}"
+
+
+def describe(config_type: type) -> str:
+    """Return a text that lists every setting: name, default, meaning."""
+    lines = []
+    for field in dataclasses.fields(config_type):
+        info = vars(config_type)["__pydantic_fields__"][field.name]
+        meaning = " ".join((info.description or "").split())
+        lines.append(f"  {field.name}={info.default}\n      {meaning}")
+    return "\n".join(lines)
+
+
+@settings
+class BCConfig:
+    """Behavioural cloning: maximum likelihood on the demonstrated pairs."""
+
+    hidden: Sizes = (100, 100)
+    """Hidden layers of the policy (Ho & Ermon 2016)."""
+    activation: Literal["relu", "tanh"] = "tanh"
+    """Activation of the hidden layers (Ho & Ermon 2016)."""
+    train_fraction: Fraction = 0.7
+    """Share of the pairs that is learnt from; the rest stops the training (Ho & Ermon 2016)."""
+    learning_rate: Positive = 1e-3
+    """Of AdamW."""
+    weight_decay: AtLeast0 = 1e-4
+    """Of AdamW."""
+    batch_size: PositiveInt = 128
+    """Pairs in a minibatch (Ho & Ermon 2016)."""
+    max_epochs: PositiveInt = 2000
+    """Passes over the pairs, at most."""
+    patience: PositiveInt = 100
+    """Epochs without a lower held-out loss after which training stops."""
+    normaliser_floor: Positive = 1e-2
+    """Smallest standard deviation by which a state component is divided."""
+    state_clip: Positive = 5.0
+    """Bound on standardised states, in standard deviations."""
+
+
+@settings
+class TRPOConfig:
+    """Trust region policy optimisation (Schulman et al. 2015), which trains the experts."""
+
+    batch_steps: Batches = (10_240,)
+    """Environment steps of a batch; several values share the run equally. With few episodes in a
+    batch the standardised advantages are noise, and a good policy degrades."""
+    hidden: Sizes = (64, 64)
+    """Hidden layers of policy and value."""
+    activation: Literal["relu", "tanh"] = "tanh"
+    """Activation of the hidden layers (Ho & Ermon 2016)."""
+    output: Literal["linear", "tanh"] = "tanh"
+    """Squashing of the Gaussian's mean: tanh keeps it in range (Ho & Ermon 2016: linear)."""
+    output_scale: Positive = 0.01
+    """Scale of the initial weights of the policy's last layer."""
+    initial_log_std: FiniteFloat = -0.5
+    """Logarithm of the Gaussian's standard deviation at first, in [-1, 1] units."""
+    final_log_std: FiniteFloat = -2.3
+    """A cap on it falls linearly to this value: an expert that is demonstrated as sampled must not
+    fall over by its own exploration."""
+    min_log_std: FiniteFloat = -3.0
+    """Lower bound on it."""
+    gamma: Fraction = 0.995
+    """Discount per step (Ho & Ermon 2016)."""
+    gae_lambda: Share = 0.97
+    """Lambda of generalised advantage estimation (Ho & Ermon 2016)."""
+    max_kl: Positive = 0.02
+    """Trust region of an update, nats (Ho & Ermon 2016: 0.01 with batches of 50,000)."""
+    anneal_kl: bool = True
+    """Let max_kl fall linearly to a tenth, so that the final policy does not swing."""
+    cg_iterations: PositiveInt = 15
+    """Conjugate-gradient iterations."""
+    cg_damping: AtLeast0 = 0.1
+    """Added to the diagonal of the Fisher matrix (Ho & Ermon 2016)."""
+    line_search_steps: PositiveInt = 10
+    """Halvings of a step that violates the trust region."""
+    value_learning_rate: Positive = 1e-3
+    """Of the value function."""
+    value_epochs: PositiveInt = 20
+    """Passes over a batch in the regression of the value function."""
+    value_batch: PositiveInt = 128
+    """Minibatch of that regression."""
+    state_clip: Positive = 10.0
+    """Bound on standardised states, in standard deviations."""
+    entropy_weight: AtLeast0 = 0.0
+    """Weight of the policy's entropy: lambda of Eq. 4 (Ho & Ermon 2016: 0)."""
+    num_envs: PositiveInt = 1
+    """Environments stepped side by side; --workers says by how many processes."""
+    compile: Literal["xla", "graph"] = "xla"
+    """How updates are compiled: by XLA, or not, which starts sooner and runs slower."""
+
+    def check_budget(self, env_steps: int) -> None:
+        """Refuse a budget that leaves no step to learn from.
+
+        Raises:
+            BadInput: it is at most the first batch, which only sets the normaliser.
+        """
+        if env_steps <= self.batch_steps[0]:
+            expected = f"more than {self.batch_steps[0]}, the first of batch_steps"
+            raise BadInput(f"env_steps: found {env_steps}, expected {expected}")
+
+
+@settings
+class GAILConfig(TRPOConfig):
+    """Generative adversarial imitation learning (Ho & Ermon 2016), the paper's baseline."""
+
+    batch_steps: Batches = (5000,)
+    """Environment steps of a batch (Ho & Ermon 2016: 50,000 for MuJoCo)."""
+    cost: Cost = "log_d"
+    """Sign of the reward: log_d pays -log D >= 0, right where episodes end by failure;
+    neg_log_expert pays log(1 - D) <= 0, right where they end by success."""
+    normaliser_floor: Positive = 1e-2
+    """Smallest standard deviation by which the discriminator's state components are divided."""
+    discriminator_clip: Positive = 5.0
+    """Bound on the discriminator's standardised states."""
+    discriminator_hidden: Sizes = (100, 100)
+    """Hidden layers of the discriminator (Ho & Ermon 2016)."""
+    discriminator_learning_rate: Positive = 3e-4
+    """Of the discriminator."""
+    discriminator_batch: PositiveInt = 128
+    """Pairs of each kind in a minibatch."""
+    discriminator_steps: PositiveInt = 40
+    """Minibatches that the discriminator learns from, per batch of the policy."""
+    gradient_penalty: AtLeast0 = 1.0
+    """Weight of the penalty on steep logits."""
+    gradient_slope: AtLeast0 = 1.0
+    """Steepest slope of the logit that goes unpunished, per standardised unit."""
+
+
+@settings
+class MGAILConfig:
+    """Model-based GAIL (the paper). Where the meaning names no source, the value was found here."""
+
+    # environment and data
+    prefill_steps: PositiveInt = 1000
+    """Environment steps of the initial policy before the first update."""
+    initial_episode_steps: PositiveInt | None = None
+    """Time limit of training episodes at first; it grows as this / (1 - progress). None: the
+    environment's own limit."""
+    replay_capacity: PositiveInt = 1_000_000
+    """Environment steps that the experience buffer holds (released code: 50,000)."""
+    normaliser_floor: Positive = 1e-2
+    """Smallest standard deviation by which a state component is divided."""
+    state_clip: Positive = 5.0
+    """Bound on standardised states, real and imagined."""
+    observation_components: PositiveInt | None = None
+    """Only the first so many components of a state are seen. None: all."""
+    updates_per_step: Positive = 0.4
+    """Updates of all networks per environment step."""
+    updates_per_call: PositiveInt = 50
+    """Updates in one call of the compiled graph."""
+    learning_rate_schedule: Literal["linear", "constant"] = "linear"
+    """linear: the rates of policy, model and discriminator fall to a tenth over the run."""
+    # policy
+    policy_hidden: Sizes = (128, 64)
+    """Hidden layers (released code: 100, 50)."""
+    policy_learning_rate: Positive = 3e-4
+    """Of the policy (released code: 1e-4)."""
+    policy_batch: PositiveInt = 64
+    """Trajectories imagined in an update."""
+    log_std: tuple[FiniteFloat, FiniteFloat] = (-1.2, -2.3)
+    """Logarithm of the Gaussian's standard deviation at the beginning and the end of the run, in
+    [-1, 1] units; linear in between."""
+    temperature: Positive = 1.0
+    """Temperature tau of the Gumbel-softmax (Section 3.2.2; released code: 1)."""
+    bc_weight: AtLeast0 = 0.03
+    """Weight of the cloning loss on demonstrated pairs; beyond the paper, 0 there."""
+    policy_averaging: Positive | None = 0.05
+    """Share of the run so far over which the weights that are scored are averaged. None: the last
+    weights are scored."""
+    # imagination
+    rollout: Literal["imagine", "replay"] = "imagine"
+    """imagine: states come from the forward model (Algorithm 1). replay: recorded states with
+    inferred noise (Heess et al. 2015), near what the released code does."""
+    horizon: PositiveInt = 16
+    """T, imagined steps (released code: 10)."""
+    gamma: Fraction = 0.99
+    """Discount per step (released code)."""
+    cost: Cost = "neg_log_expert"
+    """neg_log_expert: -log(1 - D), as in the released code; log_d: log D, as in Eq. 3."""
+    state_gradient_clip: Positive | None = 3.0
+    """Bound on what J_s (Eq. 12) carries through one imagined state, in costs per standardised
+    unit. None: the exact gradient, however large."""
+    model_noise: AtLeast0 = 0.0
+    """Scale of the resampled one-step model errors that are added to each imagined state."""
+    near_termination_share: Share = 0.0
+    """Share of the imagined starts, and of the value's stretches, drawn from the last steps before
+    a termination."""
+    predict_termination: bool = True
+    """The forward model predicts where the task ends; beyond the paper."""
+    termination_cost: AtLeast0 | None = None
+    """Cost per step after a termination. None: judged by how the demonstrations end, see
+    agents/mgail/termination_cost.py."""
+    value_targets: Literal["recorded", "imagined"] | None = "recorded"
+    """States from which a value function beyond the horizon learns; beyond the paper. None: there
+    is no value function, and what lies beyond the horizon costs nothing."""
+    td_lambda: Share = 0.95
+    """Lambda of the returns that mix imagined costs with values."""
+    value_replay_window: PositiveInt | None = 5000
+    """The value learns from the last so many recorded steps. None: from all."""
+    # forward model
+    forward_model: Literal["hadamard_gru", "vanilla"] = "vanilla"
+    """hadamard_gru: Section 3.5; vanilla: Figure 4, top."""
+    model_units: PositiveInt = 200
+    """Units of every hidden layer (released code: 100)."""
+    model_learning_rate: Positive = 3e-3
+    """Of the forward model (released code: 1e-4)."""
+    model_batch: PositiveInt = 64
+    """Recorded stretches in an update of the forward model."""
+    sequence_length: Annotated[int, Field(ge=2)] = 8
+    """Steps of those stretches. Half as many recorded steps warm the GRU up before imagining."""
+    teacher_forced_steps: PositiveInt | None = 1
+    """Steps of a stretch that begin in the recorded state; those after begin in the model's own
+    prediction. None: all begin in the recorded state."""
+    model_ema_rate: Rate | None = 0.02
+    """Rate per update at which a slow copy follows the forward model; the copy imagines. None: the
+    newest weights imagine."""
+    # discriminator
+    discriminator_hidden: Sizes = (200, 100)
+    """Hidden layers (released code)."""
+    discriminator_learning_rate: Positive = 3e-4
+    """Of the discriminator (released code: 1e-3)."""
+    discriminator_batch: PositiveInt = 128
+    """Pairs of each kind in an update."""
+    gradient_penalty: AtLeast0 = 1.0
+    """Weight of the penalty on steep logits; beyond the paper, 0 there."""
+    gradient_slope: AtLeast0 = 1.0
+    """Steepest slope of the logit that goes unpunished, per standardised unit."""
+    critic_activation: Literal["relu", "silu", "tanh"] = "silu"
+    """Activation of forward model, discriminator and value, through which gradients flow."""
+    compile: Literal["xla", "xla_unrolled", "graph"] = "xla"
+    """How updates are compiled. xla: a loop over time; xla_unrolled: a copy of the graph a step,
+    faster up to 10 steps and slower to compile; graph: unrolled without XLA, starts at once."""
+
+    @pydantic.model_validator(mode="after")
+    def _whole_steps(self) -> "MGAILConfig":
+        real = self.updates_per_call / self.steps_per_call
+        if abs(real / self.updates_per_step - 1.0) > 0.05:
+            expected = f"updates_per_call={self.updates_per_call} divided by a whole number"
+            raise ValueError(
+                f"updates_per_step: found {self.updates_per_step}, expected {expected}, "
+                f"such as {real:g}"
+            )
+        return self
+
+    @property
+    def steps_per_call(self) -> int:
+        """Environment steps between two calls of the compiled updates."""
+        return max(1, round(self.updates_per_call / self.updates_per_step))
+
+    @property
+    def burn_in_steps(self) -> int:
+        """Recorded steps that warm the GRU up before imagining begins."""
+        return self.sequence_length // 2
+
+    def check_budget(self, env_steps: int) -> None:
+        """Refuse a budget that leaves no step to learn from.
+
+        Raises:
+            BadInput: it is at most `prefill_steps`.
+        """
+        if env_steps <= self.prefill_steps:
+            expected = f"more than {self.prefill_steps}, prefill_steps, after which updates begin"
+            raise BadInput(f"env_steps: found {env_steps}, expected {expected}")
+
+
+CONFIGS: dict[str, Any] = {
+    "bc": BCConfig,
+    "gail": GAILConfig,
+    "mgail": MGAILConfig,
+    "trpo": TRPOConfig,
+}

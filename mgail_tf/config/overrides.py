@@ -1,0 +1,41 @@
+"""`key=value` texts, as --set takes them."""
+
+import ast
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from mgail_tf.errors import BadInput
+
+_WORDS = {"true": True, "false": False, "none": None}
+
+
+def override(config: Any, assignments: Sequence[str]) -> Any:
+    """Return the settings with `key=value` texts applied; none, true and false are words.
+
+    Raises:
+        BadInput: a text is no assignment, its key is unknown, or its value is not possible.
+    """
+    known = [field.name for field in dataclasses.fields(config)]
+    changes = {}
+    for assignment in assignments:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise BadInput(f"--set {assignment}: found no '=', expected key=value")
+        if key not in known:
+            raise BadInput(f"--set {assignment}: unknown key {key!r}; known: {', '.join(known)}")
+        changes[key] = _value(text)
+    try:
+        return dataclasses.replace(config, **changes)
+    except BadInput as error:
+        raise BadInput(f"--set {' '.join(assignments)}: {error}") from None
+
+
+def _value(text: str) -> Any:
+    """Return the Python literal that a text is, or the text itself."""
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return text

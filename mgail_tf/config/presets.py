@@ -1,0 +1,96 @@
+"""Presets: other settings of MGAIL under a name, and the additions to the paper that ablate it."""
+
+from typing import Any
+
+from mgail_tf.errors import BadInput
+
+# MGAIL as printed, as far as there are switches: docs/method.md lists what has none. The horizon
+# and the learning rates are not in print: the horizon is the released code's.
+_PAPER = {
+    "cost": "log_d",
+    "horizon": 10,
+    "predict_termination": False,
+    "value_targets": None,
+    "gradient_penalty": 0.0,
+    "policy_averaging": None,
+    "bc_weight": 0.0,
+    "learning_rate_schedule": "constant",
+    "log_std": (-1.2, -1.2),
+    "state_gradient_clip": None,
+    "forward_model": "hadamard_gru",
+    "model_units": 100,
+    "model_ema_rate": None,
+    "teacher_forced_steps": None,
+    "model_learning_rate": 1e-3,
+    "critic_activation": "relu",
+    # what single tasks add
+    "near_termination_share": 0.0,
+    "termination_cost": None,
+    "model_noise": 0.0,
+    "initial_episode_steps": None,
+    "observation_components": None,
+}
+# The authors' released code, as far as a replayed rollout can be it.
+_RELEASED = {
+    **_PAPER,
+    "cost": "neg_log_expert",
+    "rollout": "replay",
+    "policy_hidden": (100, 50),
+    "policy_learning_rate": 1e-4,
+    "policy_batch": 70,
+    "model_learning_rate": 1e-4,
+    "model_batch": 70,
+    "discriminator_learning_rate": 1e-3,
+    "discriminator_batch": 70,
+    "replay_capacity": 50_000,
+}
+# Figure 5: the default with the paper's forward model.
+_HADAMARD_GRU = {"forward_model": "hadamard_gru", "model_units": 100, "model_learning_rate": 1e-3}
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "mgail": {"paper": _PAPER, "released": _RELEASED, "hadamard_gru": _HADAMARD_GRU},
+}
+
+# What is beyond the paper, each with the settings that it brings.
+ADDITIONS: dict[str, dict[str, Any]] = {
+    "cost": {"cost": "neg_log_expert"},
+    "predict_termination": {"predict_termination": True},
+    "value": {"value_targets": "recorded"},
+    "gradient_penalty": {"gradient_penalty": 1.0},
+    "horizon": {"horizon": 16},
+    "state_gradient_clip": {"state_gradient_clip": 3.0},
+    "vanilla": {"forward_model": "vanilla", "model_units": 200, "model_learning_rate": 3e-3},
+    "teacher_forced_steps": {"teacher_forced_steps": 1},
+    "model_ema_rate": {"model_ema_rate": 0.02},
+    "critic_activation": {"critic_activation": "silu"},
+    "bc_weight": {"bc_weight": 0.03},
+    "decay": {"learning_rate_schedule": "linear", "log_std": (-1.2, -2.3)},
+    "policy_averaging": {"policy_averaging": 0.05},
+}
+
+
+def preset_settings(algorithm: str, preset: str) -> dict[str, Any]:
+    """Return what a preset changes of an algorithm's settings; "default" changes nothing.
+
+    Raises:
+        BadInput: the algorithm has no such preset.
+    """
+    known = PRESETS.get(algorithm, {})
+    if preset != "default" and preset not in known:
+        names = ", ".join(["default", *known])
+        raise BadInput(f"preset: found {preset!r}, expected {names} ({algorithm})")
+    return known.get(preset, {})
+
+
+def ablations() -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the runs that show what each addition does: label -> (preset, settings).
+
+    "paper+X" is the paper's MGAIL with an addition, "default-X" the default without it.
+    """
+    runs: dict[str, tuple[str, dict[str, Any]]] = {}
+    for preset in ("paper", "released", "default"):
+        runs[preset] = (preset, {})
+    for name, settings in ADDITIONS.items():
+        runs[f"paper+{name}"] = ("paper", settings)
+        runs[f"default-{name}"] = ("default", {key: _PAPER[key] for key in settings})
+    return runs

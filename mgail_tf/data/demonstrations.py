@@ -1,0 +1,319 @@
+"""Demonstrations: recorded episodes of an expert, their npz file, and what is learnt from them.
+
+The file holds plain arrays (nothing pickled is ever read) of E episodes, N steps in all:
+    states      float32 [N + E, S]  each episode's s0 ... sN_e, one more than its actions
+    actions     float32 [N, A] in environment units, or integers [N] where discrete: the
+                environment's own numbers
+    rewards     float32 [N]         for scoring only; optional
+    lengths     int64 [E]           steps of each episode
+    terminated  bool [E]            the task ended there (as against a time limit)
+    env_id      str
+"""
+
+import dataclasses
+import hashlib
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mgail_tf.errors import UNREADABLE, BadInput
+from mgail_tf.types import Episode, Spec, StateActions
+
+_LARGEST = 1 << 30  # bytes out of a file that is 20 times smaller
+_REQUIRED = ("states", "actions", "lengths", "terminated", "env_id")
+
+
+@dataclasses.dataclass(frozen=True)
+class Demonstrations:
+    """Whole expert episodes of one environment, and which of their pairs are learnt from.
+
+    Attributes:
+        states, actions, lengths, terminated, env_id: as in the file, see the module.
+        rewards: [N]; NaN where none were recorded.
+        source: what messages call it: the file's path.
+        sha256: of the file or of the arrays; names the demonstrations in result rows.
+        expert_return: the return that a normalised score of 1 stands for; NaN where unknown.
+        every: one pair in so many of each episode is learnt from.
+        seed: fixes the offset at which each episode's pairs begin.
+    """
+
+    states: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    lengths: np.ndarray
+    terminated: np.ndarray
+    env_id: str
+    source: str
+    sha256: str
+    expert_return: float
+    every: int = 1
+    seed: int = 0
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Demonstrations":
+        """Read an npz file and check that it is consistent.
+
+        Raises:
+            BadInput: one line naming the file, the field, what was found and what was expected.
+        """
+        path = Path(path)
+        arrays = _read(path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        checked = _checked(str(path), arrays)
+        return cls(**checked, source=str(path), sha256=digest)._with_return()
+
+    @classmethod
+    def from_arrays(
+        cls,
+        states: Sequence[ArrayLike],
+        actions: Sequence[ArrayLike],
+        *,
+        terminated: ArrayLike,
+        rewards: Sequence[ArrayLike] | None = None,
+        env_id: str = "",
+    ) -> "Demonstrations":
+        """Make demonstrations of arrays, one of each kind an episode.
+
+        Args:
+            states: [N_e + 1, S] each: one more than actions, the last state included.
+            actions: [N_e, A] in environment units, or integers [N_e] where discrete.
+            terminated: [E], whether the task ended there (as against a time limit).
+            rewards: [N_e] each; without them a score is not normalised by what is demonstrated.
+            env_id: of the environment that they fit; "" if that is not to be checked.
+
+        Raises:
+            BadInput: the arrays do not fit together.
+        """
+        if not len(states) or not len(states) == len(actions) == np.size(terminated):
+            found = f"{len(states)} of states, {len(actions)} of actions"
+            wanted = f"{np.size(terminated)}, as many as of terminated, and not 0"
+            raise BadInput(f"demonstrations: arrays an episode: found {found}, expected {wanted}")
+        for i, (s, a) in enumerate(zip(states, actions, strict=True)):
+            if np.shape(s)[:1] != ((expected := len(np.asarray(a)) + 1),):
+                raise BadInput(
+                    f"demonstrations: states of episode {i}: found {np.shape(s)[:1]}, expected "
+                    f"({expected},), one more than its actions"
+                )
+        arrays = {
+            "states": np.concatenate([np.asarray(s) for s in states]),
+            "actions": np.concatenate([np.asarray(a) for a in actions]),
+            "lengths": np.array([len(np.asarray(a)) for a in actions]),
+            "terminated": np.asarray(terminated, bool),
+            "env_id": np.array(env_id),
+        }
+        if rewards is not None:
+            arrays["rewards"] = np.concatenate([np.asarray(r) for r in rewards])
+        checked = _checked("demonstrations", arrays)
+        hashed = hashlib.sha256()
+        for name in ("states", "actions", "lengths", "terminated"):
+            hashed.update(np.ascontiguousarray(checked[name]).tobytes())
+        return cls(**checked, source="demonstrations", sha256=hashed.hexdigest())._with_return()
+
+    @classmethod
+    def from_episodes(cls, spec: Spec, episodes: Sequence[Episode]) -> "Demonstrations":
+        """Make demonstrations of episodes that a `Collector` rolled out."""
+        return cls.from_arrays(
+            [e.states for e in episodes],
+            [
+                spec.first_action + e.actions.argmax(-1) if spec.discrete else e.actions
+                for e in episodes
+            ],
+            env_id=spec.env_id,
+            terminated=[e.terminated for e in episodes],
+            rewards=[e.rewards for e in episodes],
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the npz file; the same demonstrations give the same bytes."""
+        arrays: dict[str, Any] = {"states": self.states, "actions": self.actions}
+        if not np.isnan(self.rewards).all():
+            arrays["rewards"] = self.rewards
+        arrays |= {"lengths": self.lengths, "terminated": self.terminated}
+        np.savez_compressed(path, **arrays, env_id=self.env_id)
+
+    def __len__(self) -> int:
+        """Return the number of episodes."""
+        return len(self.lengths)
+
+    @property
+    def return_mean(self) -> float:
+        """Mean return of the episodes; NaN where there are no rewards."""
+        return float(np.mean([r.sum() for r in self._split(self.rewards.astype(np.float64))]))
+
+    def _with_return(self) -> "Demonstrations":
+        return dataclasses.replace(self, expert_return=self.return_mean)
+
+    def _split(self, steps: np.ndarray) -> list[np.ndarray]:
+        """Return an array over steps [N, ...] as one an episode."""
+        return np.split(steps, np.cumsum(self.lengths)[:-1])
+
+    def _split_states(self) -> list[np.ndarray]:
+        return np.split(self.states, np.cumsum(self.lengths + 1)[:-1])
+
+    def sample(
+        self, trajectories: int | None = None, every: int = 1, seed: int = 0
+    ) -> "Demonstrations":
+        """Choose episodes without replacement, and one pair in `every` of each.
+
+        The pairs of an episode begin at a random offset (Ho & Ermon 2016).
+
+        Args:
+            trajectories: how many episodes; None: all.
+            seed: fixes which, and the offsets.
+
+        Raises:
+            BadInput: there are fewer episodes, or `every` is less than 1.
+        """
+        count = len(self) if trajectories is None else trajectories
+        if not 1 <= count <= len(self):
+            found = f"num_trajectories: found {count}, expected 1 to {len(self)}"
+            raise BadInput(f"{self.source}: {found}")
+        if every < 1:
+            raise BadInput(f"{self.source}: subsample: found {every}, expected at least 1")
+        chosen = sorted(np.random.default_rng(seed).permutation(len(self))[:count])
+        states, actions = self._split_states(), self._split(self.actions)
+        rewards = self._split(self.rewards)
+        return dataclasses.replace(
+            self,
+            states=np.concatenate([states[i] for i in chosen]),
+            actions=np.concatenate([actions[i] for i in chosen]),
+            rewards=np.concatenate([rewards[i] for i in chosen]),
+            lengths=self.lengths[chosen],
+            terminated=self.terminated[chosen],
+            every=every,
+            seed=seed,
+        )
+
+    def for_spec(self, spec: Spec) -> "Demonstrations":
+        """Check that the demonstrations fit an environment; clip actions as it does.
+
+        Returns:
+            The demonstrations with clipped actions; one warning says how many were clipped.
+
+        Raises:
+            BadInput: the environment, the sizes or the actions are others.
+        """
+        name = self.source
+        if self.env_id:
+            _check(name, "env_id", self.env_id, spec.env_id)
+        _check(name, "states: size", self.states.shape[1:], (spec.state_size,))
+        return dataclasses.replace(self, actions=_applied(name, self.actions, spec))
+
+    def pairs(self, spec: Spec) -> StateActions:
+        """Return the pairs that are learnt from: states as observed, actions as networks see them.
+
+        Raises:
+            BadInput: the demonstrations do not fit the environment, see `for_spec`.
+        """
+        fitting = self.for_spec(spec)
+        rng = np.random.default_rng([self.seed, self.every])
+        states, actions = [], []
+        steps = zip(fitting._split_states(), fitting._split(fitting.actions), strict=True)
+        for episode_states, episode_actions in steps:
+            # an episode shorter than the interval still gives one pair
+            offset = rng.integers(min(self.every, len(episode_actions)))
+            kept = episode_actions[offset :: self.every]
+            states.append(episode_states[:-1][offset :: self.every])
+            actions.append(spec.one_hot(kept) if spec.discrete else spec.scale_actions(kept))
+        return StateActions(np.concatenate(states), np.concatenate(actions))
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an npz file that the schema names."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            whole = sum(member.file_size for member in data.zip.infolist())
+            if whole > max(_LARGEST, 20 * path.stat().st_size):
+                raise ValueError(f"it holds {whole} bytes, packed into {path.stat().st_size}")
+            arrays = {name: data[name] for name in data.files if name in (*_REQUIRED, "rewards")}
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: no such demonstration file") from error
+    except UNREADABLE as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadInput(f"{path}: not an npz of demonstrations ({reason})") from error
+    missing = [name for name in _REQUIRED if name not in arrays]
+    if missing:
+        raise BadInput(f"{path}: missing {', '.join(missing)}; expected {', '.join(_REQUIRED)}")
+    return arrays
+
+
+def _check(name: str, field: str, found: object, expected: object) -> None:
+    if found != expected:
+        text = " ".join(str(found).split())
+        raise BadInput(f"{name}: {field}: found {text}, expected {expected}")
+
+
+def _kinds(name: str, arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, bool, str]]:
+    """Yield (field, whether its kind of array is right, what is expected)."""
+    lengths, terminated = arrays["lengths"], arrays["terminated"]
+    yield "lengths", lengths.ndim == 1 and lengths.dtype.kind in "iu", "integers [E]"
+    yield "terminated", terminated.ndim == 1 and terminated.dtype.kind == "b", "booleans [E]"
+    for field in ("states", "actions", "rewards"):
+        yield field, arrays[field].dtype.kind in "fiu", "numbers"
+
+
+def _checked(name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Return the fields of `Demonstrations` out of arrays by the schema.
+
+    Raises:
+        BadInput: they are not consistent.
+    """
+    states, actions, lengths = (arrays[field] for field in ("states", "actions", "lengths"))
+    rewards = arrays.get("rewards", np.full(actions.shape[:1], np.nan, np.float32))
+    for field, right, expected in _kinds(name, {**arrays, "rewards": rewards}):
+        if not right:
+            array = rewards if field == "rewards" else arrays[field]
+            found = f"{array.dtype}{list(array.shape)}"
+            raise BadInput(f"{name}: {field}: found {found}, expected {expected}")
+    if not len(lengths) or lengths.min() < 1:
+        found = "no episode" if not len(lengths) else f"an episode of length {lengths.min()}"
+        raise BadInput(f"{name}: lengths: found {found}, expected at least 1 step each")
+    steps, episodes = sum(lengths.tolist()), len(lengths)
+    _check(name, "terminated: size", arrays["terminated"].shape, (episodes,))
+    _check(name, "states: axes", states.ndim, 2)
+    _check(name, "states: length", len(states), steps + episodes)
+    _check(name, "actions: length", actions.shape[:1], (steps,))
+    _check(name, "rewards: size", rewards.shape, (steps,))
+    with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused as such
+        states = states.astype(np.float32)
+        actions = actions.astype(np.float32) if actions.dtype.kind == "f" else actions
+    for field, array in (("states", states), ("actions", actions)):
+        bad = np.count_nonzero(~np.isfinite(array))
+        _check(name, f"{field}: values that are NaN or infinite", bad, 0)
+    return {
+        "states": states,
+        "actions": actions,
+        "rewards": rewards.astype(np.float32),
+        "lengths": lengths.astype(np.int64),
+        "terminated": arrays["terminated"],
+        "env_id": str(arrays["env_id"]),
+        "expert_return": np.nan,
+    }
+
+
+def _applied(name: str, actions: np.ndarray, spec: Spec) -> np.ndarray:
+    """Return actions as the environment applies them, with one warning where they are clipped."""
+    if spec.discrete:
+        if actions.ndim != 1 or actions.dtype.kind not in "iu":
+            found = f"{actions.dtype}{list(actions.shape)}"
+            raise BadInput(f"{name}: actions: found {found}, expected integers [N]")
+        first, last = spec.first_action, spec.first_action + spec.action_size - 1
+        outside = actions[(actions < first) | (actions > last)]
+        if len(outside):
+            raise BadInput(f"{name}: actions: found {outside[0]}, expected {first} to {last}")
+        return actions.astype(np.int64)
+    _check(name, "actions: sizes after the first", actions.shape[1:], (spec.action_size,))
+    clipped = np.clip(actions, spec.action_low, spec.action_high).astype(np.float32)
+    count = int((np.abs(clipped - actions) > 1e-6).sum())
+    if count:
+        share = 100 * count / actions.size
+        warnings.warn(
+            f"{name}: {count} action components ({share:.0f} %) lie outside the action space and "
+            "were clipped, as the environment does",
+            stacklevel=3,
+        )
+    return clipped

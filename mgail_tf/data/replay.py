@@ -1,0 +1,150 @@
+"""The experience buffer B of Algorithm 1."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mgail_tf.checkpoint import Resumable
+from mgail_tf.data.normaliser import Normaliser
+from mgail_tf.types import Episode, Sequences, Spec, StateActions
+
+TERMINATIONS = 64  # the last so many are drawn from
+STEPS_BEFORE = 64  # steps up to a termination that are drawn from
+_FIRST_ALLOCATION = 4096  # steps; the arrays double until the capacity is reached
+
+
+_COLUMNS = ("states", "next_states", "actions", "terminated", "episode", "step")
+
+
+class ReplayBuffer(Resumable):
+    """A ring of the last `capacity` steps, in environment units, standardised when sampled."""
+
+    def __init__(self, capacity: int, spec: Spec, normaliser: Normaliser):
+        """Begin empty; memory for states [S] and actions [A] grows with what is held."""
+        self._spec, self._normaliser, self._capacity = spec, normaliser, capacity
+        first = min(capacity, _FIRST_ALLOCATION)
+        self._states = np.zeros((first, spec.state_size), np.float32)
+        self._next_states = np.zeros((first, spec.state_size), np.float32)
+        self._actions = np.zeros((first, spec.action_size), np.float32)
+        self._terminated = np.zeros(first, np.float32)
+        self._episode = np.full(first, -1, np.int64)  # which episode a slot's step is from
+        self._step = np.zeros(first, np.int64)  # its position there
+        self._head, self._size = 0, 0
+        self._last_episode, self._next_step = -1, 0
+
+    def __len__(self) -> int:
+        """Return the number of steps held."""
+        return self._size
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs."""
+        counters = [self._head, self._size, self._last_episode, self._next_step]
+        columns = {name: getattr(self, f"_{name}")[: self._size] for name in _COLUMNS}
+        return {"counters": counters, **columns}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go back to where `state_dict()` was asked; the capacity must be the same."""
+        head, size, last_episode, next_step = saved["counters"]
+        self._reserve(size)
+        for name in _COLUMNS:
+            getattr(self, f"_{name}")[:size] = saved[name]
+        self._head, self._size = head, size
+        self._last_episode, self._next_step = last_episode, next_step
+
+    def _reserve(self, steps: int) -> None:
+        """Make room for `steps` steps, at most the capacity."""
+        held = len(self._states)
+        if min(steps, self._capacity) <= held:
+            return
+        more = min(self._capacity, max(steps, 2 * held)) - held
+        for name in _COLUMNS:
+            column = getattr(self, f"_{name}")
+            empty = np.full((more, *column.shape[1:]), -1 if name == "episode" else 0, column.dtype)
+            setattr(self, f"_{name}", np.concatenate([column, empty]))
+
+    def add(self, episode: Episode) -> None:
+        """Append an Episode; one that is `continued` is joined to the one added before it."""
+        if not episode.continued:
+            self._last_episode, self._next_step = self._last_episode + 1, 0
+        count = len(episode.actions)
+        self._reserve(self._size + count)
+        steps = np.arange(max(0, count - self._capacity), count)
+        slots = (self._head + steps) % len(self._states)
+        self._states[slots] = episode.states[:-1][steps]
+        self._next_states[slots] = episode.states[1:][steps]
+        self._actions[slots] = self._spec.scale_actions(episode.actions[steps])
+        self._terminated[slots] = (steps == count - 1) & episode.terminated
+        self._episode[slots] = self._last_episode
+        self._step[slots] = self._next_step + steps
+        self._next_step += count
+        self._head += count
+        if len(self._states) == self._capacity:  # else nothing has been overwritten yet
+            self._head %= self._capacity
+        self._size = min(self._size + count, self._capacity)
+
+    def _draw_slots(
+        self,
+        rng: np.random.Generator,
+        shape: Sequence[int],
+        window: int | None,
+        near_termination: float,
+    ) -> np.ndarray:
+        """Draw slots of steps: uniform over the last `window`, a share from before terminations."""
+        capacity = len(self._states)
+        ages = rng.integers(min(self._size, window or self._size), size=tuple(shape))
+        if near_termination:
+            ended = np.flatnonzero(self._terminated[: self._size])
+            ended = np.sort((self._head - 1 - ended) % capacity)[:TERMINATIONS]  # ages, last first
+            some = (*shape[:-1], round(near_termination * shape[-1]))
+            if len(ended):
+                end = rng.choice(ended, some)
+                held = np.minimum(  # steps of its episode before it
+                    self._step[(self._head - 1 - end) % capacity], self._size - 1 - end
+                )
+                before = np.minimum(rng.integers(STEPS_BEFORE, size=some), held)
+                ages[..., : some[-1]] = end + before
+        return (self._head - 1 - ages) % capacity
+
+    def sample(self, rng: np.random.Generator, shape: Sequence[int]) -> StateActions:
+        """Draw steps uniformly; `shape` leads every field: [*shape, S] and [*shape, A]."""
+        slots = self._draw_slots(rng, shape, None, 0.0)
+        return StateActions(self._normaliser(self._states[slots]), self._actions[slots])
+
+    def sample_sequences(
+        self,
+        rng: np.random.Generator,
+        blocks: int,
+        batch: int,
+        length: int,
+        window: int | None = None,
+        near_termination: float = 0.0,
+    ) -> Sequences:
+        """Draw stretches of `length` steps whose LAST step is uniform over the buffer.
+
+        states:   s-2  s-1  s0  s1    length = 3; the stretch ends with the drawn step s0 -> s1
+        actions:  a-2  a-1  a0
+        mask:      0    1    1        s-1 began the episode: what would come before is padding
+
+        Args:
+            window: the last step is uniform over the last so many steps; None: over all.
+            near_termination: share of the batch whose last step is one of the `STEPS_BEFORE` up to
+                one of the last `TERMINATIONS` terminations, whatever the window is.
+
+        Returns:
+            Sequences with a leading axis of `blocks`: states [blocks, length+1, batch, S], ...
+        """
+        last = self._draw_slots(rng, (blocks, 1, batch), window, near_termination)
+        back = np.arange(length - 1, -1, -1)[None, :, None]
+        slots = (last - back) % len(self._states)
+        mask = (self._episode[slots] == self._episode[last]) & (
+            self._step[slots] == self._step[last] - back
+        )
+        slots = np.where(mask, slots, last)
+        states = np.concatenate([self._states[slots], self._next_states[last]], 1)
+        return Sequences(
+            self._normaliser(states),
+            self._actions[slots],
+            self._terminated[slots],
+            mask.astype(np.float32),
+        )

@@ -1,0 +1,102 @@
+"""Scoring a policy on its own environment, deterministically and as sampled."""
+
+import math
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from mgail_tf.envs.gym_env import EnvLike, copy_of, make
+from mgail_tf.envs.rollout import Collector, Policy
+from mgail_tf.errors import BadInput
+from mgail_tf.types import Episode
+
+EVALUATION_SEED = 1_000_000  # apart from every training seed
+
+
+Mode = Literal["deterministic", "stochastic"]
+MODES: tuple[Mode, ...] = ("deterministic", "stochastic")
+
+
+class Score(NamedTuple):
+    """Statistics over evaluation episodes."""
+
+    mode: Mode
+    episodes: int
+    return_mean: float
+    return_std_over_episodes: float
+    length_mean: float
+
+    def __str__(self) -> str:
+        """Return one line for a person."""
+        return (
+            f"return {self.return_mean:.1f} +- {self.return_std_over_episodes:.1f} over "
+            f"{self.episodes} {self.mode} episodes of {self.length_mean:.0f} steps"
+        )
+
+    def rounded(self) -> dict[str, Any]:
+        """Return the columns of a result row."""
+        values = {
+            name: x if isinstance(x, str) else round(float(x), 2)
+            for name, x in self._asdict().items()
+        }
+        return {**values, "episodes": self.episodes}
+
+
+def evaluate(
+    policy: Policy,
+    env: EnvLike,
+    episodes: int = 50,
+    seed: int = EVALUATION_SEED,
+    mode: Mode = "deterministic",
+    seen: Callable[[Episode], None] | None = None,
+) -> Score:
+    """Run whole episodes and return the statistics of their returns.
+
+    An environment object is copied if it can be, so that a training on it is left alone.
+
+    Args:
+        policy: an agent's `policy`, or anything with `act(state, rng)`.
+        seed: of the environment and of what is sampled.
+        mode: "deterministic" (the mean or most probable action) or "stochastic".
+        seen: is given every episode.
+
+    Raises:
+        BadInput: the environment cannot be made or stepped, or there is no episode to run.
+    """
+    if episodes < 1 or mode not in MODES:
+        expected = f"1 or more, {' or '.join(MODES)}"
+        raise BadInput(f"evaluate: found {episodes} episodes, {mode}; expected {expected}")
+    collector = Collector(make(copy_of(env) or env, seed), np.random.default_rng(seed))
+    for _ in range(episodes):
+        episode = collector.run_episode(policy, stochastic=mode == "stochastic")
+        if seen:
+            seen(episode)
+    returns, lengths = np.asarray(collector.finished, np.float64).T
+    return Score(mode, episodes, returns.mean(), returns.std(), lengths.mean())
+
+
+class _Uniform:
+    """Uniformly random actions."""
+
+    def __init__(self, env: EnvLike, seed: int):
+        self._spec, self._rng = make(copy_of(env) or env, seed).spec, np.random.default_rng(seed)
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return a sample [A], whatever the state."""
+        uniform = self._rng.uniform(-1, 1, self._spec.action_size).astype(np.float32)
+        if not self._spec.discrete:
+            return uniform
+        return np.eye(len(uniform), dtype=np.float32)[uniform.argmax()]
+
+
+def evaluate_random(env: EnvLike, episodes: int, seed: int) -> float:
+    """Return the mean return of uniformly random actions, the zero of the normalised score."""
+    return evaluate(_Uniform(env, seed), env, episodes, seed).return_mean
+
+
+def normalised(return_mean: float, random_return: float, expert_return: float) -> float:
+    """Return (R - random) / (expert - random): 0 is a random policy, 1 the expert; NaN if equal."""
+    if expert_return == random_return:
+        return math.nan
+    return (return_mean - random_return) / (expert_return - random_return)

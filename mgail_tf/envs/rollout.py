@@ -1,0 +1,126 @@
+"""Stepping environments with a NumPy policy."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from mgail_tf.checkpoint import Resumable
+from mgail_tf.envs.gym_env import Environment
+from mgail_tf.types import Episode
+
+
+class Policy(Protocol):
+    """What rollouts need of a policy."""
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return a sample [A] for one state [S]; without `rng` the mode of the distribution."""
+        ...
+
+
+def growing_limit(first: int | None, progress: float) -> int | None:
+    """Return a time limit of training episodes that grows as the run goes on.
+
+    Args:
+        first: the limit at the beginning; None: there is none.
+        progress: fraction of the run that is over; halfway the limit is twice the first.
+    """
+    return None if first is None else round(first / (1.0 - progress))
+
+
+class Collector(Resumable):
+    """Steps one environment, and keeps its place between calls.
+
+    Attributes:
+        env_steps: every step taken.
+        finished: (return, length) of the episodes that ended.
+        limit: an episode is cut off after so many steps, as by a time limit; None: it is not.
+    """
+
+    def __init__(self, env: Environment, rng: np.random.Generator):
+        self.env = env
+        self.env_steps = 0
+        self.limit: int | None = None
+        self.finished: list[tuple[float, float]] = []
+        self._rng = rng
+        self._state: np.ndarray | None = None
+        self._return = 0.0
+        self._origin: dict[str, Any] = {}  # of the episode that is going on
+        self._taken: list[np.ndarray] = []  # its samples so far
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs: of an open episode its beginning and its actions."""
+        is_open = self._state is not None
+        return {
+            "origin": self._origin if is_open else self.env.origin(),
+            "taken": self._taken if is_open else [],
+            "open": is_open,
+            "env_steps": self.env_steps,
+            "finished": [list(pair) for pair in self.finished],
+            "rng": self._rng.bit_generator.state,
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go back to where `state_dict()` was asked; an open episode is played again."""
+        self.env.rewind(saved["origin"])
+        self._state = None
+        if saved["open"]:
+            self._begin()
+            for sample in saved["taken"]:
+                self._step(sample)
+        self.env_steps = saved["env_steps"]
+        self.finished = [(pair[0], pair[1]) for pair in saved["finished"]]
+        self._rng.bit_generator.state = saved["rng"]
+
+    def _begin(self) -> np.ndarray:
+        self._origin, self._taken, self._return = self.env.origin(), [], 0.0
+        self._state = self.env.reset()
+        return self._state
+
+    def _step(self, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, bool, bool]:
+        result = self.env.step(sample)
+        self._state = result[1]
+        self._taken.append(sample)
+        self._return += result[2]
+        self.env_steps += 1
+        return result
+
+    def collect(self, policy: Policy, steps: int, stochastic: bool = True) -> list[Episode]:
+        """Take exactly `steps` steps; the last Episode may be left open and continued later."""
+        return list(self._episodes(policy, steps, stochastic))
+
+    def run_episode(self, policy: Policy, stochastic: bool) -> Episode:
+        """Run one episode from a reset to its end."""
+        self._state = None
+        return next(self._episodes(policy, 1 << 30, stochastic))
+
+    def _episodes(self, policy: Policy, steps: int, stochastic: bool) -> Iterator[Episode]:
+        rng = self._rng if stochastic else None
+        while steps > 0:
+            continued = self._state is not None
+            states = [self._begin() if self._state is None else self._state]
+            actions: list[np.ndarray] = []
+            rewards: list[float] = []
+            before = len(self._taken)
+            terminated = truncated = False
+            while steps > 0 and not (terminated or truncated):
+                sample = policy.act(states[-1], rng)
+                applied, state, reward, terminated, truncated = self._step(sample)
+                truncated = truncated or len(self._taken) == self.limit
+                states.append(state)
+                actions.append(applied)
+                rewards.append(reward)
+                steps -= 1
+            samples = self._taken[before:]
+            if terminated or truncated:
+                self.finished.append((self._return, len(self._taken)))
+                self._state = None
+            yield Episode(
+                np.asarray(states, np.float32),
+                np.asarray(actions, np.float32),
+                np.asarray(samples, np.float32),
+                np.asarray(rewards, np.float64),
+                terminated,
+                truncated,
+                continued,
+            )

@@ -1,0 +1,47 @@
+"""The two errors that are a user's to see, each with a one-line message."""
+
+import zipfile
+import zlib
+
+
+class BadInput(ValueError):
+    """A file, a setting or an environment does not fit: the message says which, found, expected.
+
+    Launch scripts print it and exit with code 2.
+    """
+
+
+class Diverged(ArithmeticError):
+    """A number of the training is not finite. Launch scripts print the line and exit with code 1.
+
+    Attributes:
+        metric, value: the first such number and what it is.
+        iteration: the update in which it was computed, counted from 1.
+    """
+
+    def __init__(self, metric: str, value: float, iteration: int, where: str = ""):
+        """Name the network that a metric belongs to by its first word; else the policy."""
+        first = metric.replace("termination_loss", "model").split("_")[0]
+        network = first if first in ("model", "discriminator", "value") else "policy"
+        super().__init__(f"{network}: {metric} is {value} in iteration {iteration}{where}")
+        self.metric, self.value, self.iteration = metric, value, iteration
+
+
+def one_line(error: BaseException) -> str:
+    """Return "Type: message" of an error on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+# Everything that NumPy and zipfile raise on damaged or foreign files.
+UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    KeyError,
+    MemoryError,  # a header that claims more than there is
+    zipfile.BadZipFile,
+    zlib.error,
+)

@@ -1,0 +1,36 @@
+"""Writing files and folders so that nothing is overwritten and nothing is seen half written."""
+
+from pathlib import Path
+
+from mgail_tf.errors import BadInput
+
+
+def check_free(path: Path) -> None:
+    """Refuse a folder where something would be overwritten.
+
+    Raises:
+        BadInput: it is a file, or a folder that holds something.
+    """
+    if path.exists() and not path.is_dir():
+        raise BadInput(f"{path}: is a file, expected a directory to write")
+    if path.exists() and {p.name for p in path.iterdir()} - {".lock"}:
+        raise BadInput(f"{path}: exists and is not empty; choose another folder or remove it")
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        BadInput: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be made ({error.strerror})") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text so that the file under its name is never half written."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text)
+    partial.replace(path)

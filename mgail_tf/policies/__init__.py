@@ -1,0 +1,1 @@
+"""Policies that act without training code: NumPy, SavedModel, and the committed experts."""

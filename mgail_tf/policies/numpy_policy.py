@@ -1,0 +1,159 @@
+"""The policy that rollouts use and files hold: a NumPy forward pass, cheaper than TensorFlow's."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from mgail_tf.data.normaliser import Normaliser
+from mgail_tf.errors import UNREADABLE, BadInput
+from mgail_tf.types import Spec
+
+_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "relu": lambda x: np.maximum(x, 0.0),
+    "tanh": np.tanh,
+    "linear": lambda x: x,
+}
+
+
+class NumpyPolicy(NamedTuple):
+    """A multi-layer perceptron with a Gaussian or a categorical head.
+
+    Takes states in environment units. `predict` returns actions in environment units; `act`, which
+    rollouts use, samples in [-1, 1] units or one-hot.
+    """
+
+    weights: tuple[np.ndarray, ...]  # kernel, bias, kernel, bias, ...
+    log_std: np.ndarray  # [A]; empty where discrete
+    normaliser: Normaliser
+    activation: str  # of the hidden layers
+    output: str  # activation of the mean: "tanh" or "linear"
+    spec: Spec
+
+    @property
+    def discrete(self) -> bool:
+        """Whether actions are discrete."""
+        return self.spec.discrete
+
+    def head(self, state: np.ndarray) -> np.ndarray:
+        """Return the Gaussian's mean in [-1, 1] units or the logits, for states [..., S]."""
+        act = _ACTIVATIONS[self.activation]
+        x = self.normaliser(state)
+        last = len(self.weights) - 2
+        for i in range(0, last, 2):
+            x = act(x @ self.weights[i] + self.weights[i + 1])
+        return _ACTIVATIONS[self.output](x @ self.weights[last] + self.weights[last + 1])
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return a sample [A] for one state [S]; without `rng` the mode of the distribution."""
+        head = self.head(state)
+        if not self.spec.discrete:
+            if rng is None:
+                return head
+            noise = rng.standard_normal(head.shape, dtype=np.float32)
+            return head + np.exp(self.log_std) * noise
+        if rng is not None:
+            head = head + rng.gumbel(size=head.shape)  # Gumbel-Max: argmax(g + log pi)
+        sample = np.zeros_like(head, dtype=np.float32)
+        sample[np.argmax(head)] = 1.0
+        return sample
+
+    def predict(self, state: ArrayLike, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the action for one state [S] as the environment takes it.
+
+        Args:
+            rng: draws a sample; without it the mean or most probable action is returned.
+
+        Returns:
+            [A] clipped to the action space, or the number of a discrete action (0-d).
+        """
+        return np.asarray(self.spec.apply(self.act(np.asarray(state, np.float32), rng)))
+
+    def save(self, path: str | Path) -> None:
+        """Write an npz of plain arrays (nothing pickled), with the env id."""
+        layers: dict[str, Any] = {f"layer{i:02d}": w for i, w in enumerate(self.weights)}
+        np.savez_compressed(
+            path,
+            **layers,
+            log_std=self.log_std,
+            state_mean=self.normaliser.mean.astype(np.float64),
+            state_std=self.normaliser.std.astype(np.float64),
+            state_clip=np.float64(self.normaliser.clip),
+            activation=self.activation,
+            output=self.output,
+            discrete=self.spec.discrete,
+            env_id=self.spec.env_id,
+            state_size=self.spec.state_size,
+        )
+
+    @classmethod
+    def load(cls, path: str | Path, spec: Spec) -> "NumpyPolicy":
+        """Read a policy that `save` wrote, and check that it fits the environment.
+
+        Raises:
+            BadInput: the file is missing, damaged, or made for another environment.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                names = sorted(n for n in data.files if n.startswith("layer"))
+                env_id, discrete = str(data["env_id"]), bool(data["discrete"])
+                # a file without it is of a policy that sees every component
+                size = int(data["state_size"] if "state_size" in data else data["state_mean"].size)
+                policy = cls(
+                    tuple(data[n] for n in names),
+                    data["log_std"],
+                    Normaliser(data["state_mean"], data["state_std"], float(data["state_clip"])),
+                    str(data["activation"]),
+                    str(data["output"]),
+                    spec,
+                )
+        except FileNotFoundError as error:
+            raise BadInput(f"{path}: no such policy file") from error
+        except UNREADABLE as error:
+            raise BadInput(f"{path}: not a policy file ({' '.join(str(error).split())})") from error
+        found_spec = spec._replace(env_id=env_id, discrete=discrete, state_size=size)
+        for field, found, expected in _fit(policy, found_spec):
+            if found != expected:
+                raise BadInput(f"{path}: {field}: found {found}, expected {expected}")
+        return policy
+
+    def export(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
+        """Write a SavedModel that TensorFlow alone runs, see `policies.saved_model`.
+
+        Args:
+            metadata: further entries of its metadata.json.
+
+        Raises:
+            BadInput: the folder exists and holds something.
+        """
+        from mgail_tf.policies import saved_model  # TensorFlow takes seconds to import
+
+        saved_model.export(Path(path), self, metadata or {})
+
+
+def _fit(policy: NumpyPolicy, found: Spec) -> Iterator[tuple[str, object, object]]:
+    """Yield (field, found, expected) of everything that must fit."""
+    spec = policy.spec
+    yield "env_id", found.env_id, spec.env_id
+    yield "discrete", found.discrete, spec.discrete
+    yield "activation is known", policy.activation in _ACTIVATIONS, True
+    yield "output is known", policy.output in _ACTIVATIONS, True
+    yield "number of layer arrays is even", len(policy.weights) % 2 == 0 < len(policy.weights), True
+    yield "state_mean: size", (found.state_size,), (spec.state_size,)
+    size = policy.normaliser.mean.size  # it may see the first components only
+    yield "state_mean: size is at most that", 0 < size <= found.state_size, True
+    yield "state_std: size", policy.normaliser.std.shape, (size,)
+    for i in range(0, len(policy.weights), 2):
+        kernel, bias = policy.weights[i : i + 2]
+        yield f"layer{i:02d}: sizes", kernel.shape, (size, *bias.shape)
+        size = bias.size
+    yield "weights: actions of the last layer", size, spec.action_size
+    yield "log_std: size", policy.log_std.shape, (0 if spec.discrete else spec.action_size,)
+
+
+def sha256(path: Path) -> str:
+    """Return a file's SHA-256 as hexadecimal text."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

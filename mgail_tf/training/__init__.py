@@ -1,0 +1,1 @@
+"""One training run: the driver of every algorithm, the folder, and what a result depends on."""

@@ -1,0 +1,258 @@
+"""The driver of every algorithm: train, evaluate on the way, save, score, export, write down.
+
+Agents call it in `learn`, so that scripts and Python do the same.
+"""
+
+import dataclasses
+import math
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol, TypedDict
+
+import numpy as np
+from tqdm import tqdm
+
+from mgail_tf.config.tasks import budget, task_of
+from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.envs.evaluation import (
+    EVALUATION_SEED,
+    MODES,
+    evaluate,
+    evaluate_random,
+    normalised,
+)
+from mgail_tf.envs.gym_env import EnvLike, copy_of
+from mgail_tf.policies import experts
+from mgail_tf.policies.numpy_policy import NumpyPolicy, sha256
+from mgail_tf.reporting.plots import plot_run
+from mgail_tf.training import provenance, run_directory
+from mgail_tf.types import Episode, Spec
+
+EVALUATIONS = 10  # on the way, each of so many episodes:
+EVALUATION_EPISODES = 5
+_SHOWN = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
+
+
+class Learner(run_directory.Saved, Protocol):
+    """What the driver needs of an algorithm."""
+
+    algorithm: str
+    place: str  # what `iterate` counts: "env_steps" or "epoch"
+    env: EnvLike
+    spec: Spec
+    config: Any
+    seed: int
+    finished_policy: NumpyPolicy | None  # of the finished run that `learn` found
+
+    @property
+    def diagnostic_columns(self) -> tuple[str, ...]:
+        """Columns that `diagnose` adds to progress.csv."""
+        ...
+
+    @property
+    def demonstrations(self) -> Demonstrations | None:
+        """None: it learns from the environment's reward."""
+        ...
+
+    @property
+    def policy(self) -> NumpyPolicy:
+        """The policy that is scored."""
+        ...
+
+    def iterate(self, total: int, /) -> Iterator[tuple[int, dict[str, float]]]:
+        """Train, and yield (steps or epochs so far, metrics) after every update."""
+        ...
+
+    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
+        """Return `diagnostic_columns` of the networks on evaluation episodes."""
+        ...
+
+
+class Options(TypedDict, total=False):
+    """Further arguments of an agent's `learn`, see `learn` below."""
+
+    resume: bool
+    episodes: int
+    checkpoint_every: float
+    label: str
+    progress: bool
+
+
+def learn(
+    agent: Learner,
+    total: int | None,
+    run_dir: str | Path | None = None,
+    *,
+    resume: bool = False,
+    episodes: int = 50,
+    checkpoint_every: float = 60.0,
+    label: str = "default",
+    progress: bool = False,
+) -> None:
+    """Train an agent; with a run directory also evaluate, save, score and export it.
+
+    Args:
+        total: environment steps of the whole run (of cloning: epochs, at most). None: the budget
+            of the task that the environment is, or the algorithm's default.
+        run_dir: an empty or absent folder, see `training.run_directory`; None: no file is written.
+        resume: go on where the run in the folder was stopped, or begin it if there is none. Of a
+            finished run the final policy is read.
+        episodes: evaluation episodes of the final policy, in each mode.
+        checkpoint_every: seconds between checkpoints.
+        label: names the settings in result rows (column `variant`).
+        progress: show a progress bar.
+
+    Raises:
+        BadInput: the folder holds something else, the budget is too small, or the environment
+            fails.
+        Diverged: a number of the training is not finite.
+        KeyboardInterrupt: Ctrl-C was pressed; the run was saved before.
+    """
+    task = task_of(agent.spec.env_id, agent.spec.max_steps)
+    total = total or budget(agent.algorithm, task)
+    if agent.place == "env_steps":
+        agent.config.check_budget(total)
+    if run_dir is None:
+        for _ in agent.iterate(total):
+            pass
+        return
+    path = Path(run_dir)
+    described = _described(agent, task, total, label)
+    if resume and run_directory.finished(path, described):
+        agent.finished_policy = NumpyPolicy.load(path / "policy.npz", agent.spec)
+        return
+    with run_directory.Run(
+        path, described, resume, checkpoint_every, agent.diagnostic_columns
+    ) as run:
+        place, evaluated = _train(agent, total, run, progress)
+        run.trained()
+        steps = place if agent.place == "env_steps" else 0
+        _finish(agent, run, described, steps, evaluated, episodes)
+
+
+def _described(agent: Learner, task: str, total: int, label: str) -> dict[str, Any]:
+    """Return config.json: everything that decides how the run ends."""
+    shown = agent.demonstrations
+    demonstrations = {} if shown is None else {
+        "num_trajectories": len(shown),
+        "subsample": shown.every,
+        "demos_sha256": shown.sha256,
+    }  # fmt: skip
+    return {
+        "algorithm": agent.algorithm,
+        "task": task,
+        "variant": label,
+        "seed": agent.seed,
+        **({"env_steps": total} if agent.place == "env_steps" else {}),
+        **demonstrations,
+        "config": dataclasses.asdict(agent.config),
+    }
+
+
+def _train(agent: Learner, total: int, run: run_directory.Run, progress: bool) -> tuple[int, float]:
+    """Train up to the budget, evaluating after every tenth of it.
+
+    Returns:
+        The place in the run at its end, and the environment steps that evaluations took.
+    """
+    evaluated, now = 0.0, 0
+    if run.saved:
+        evaluated, now = run.saved["evaluated"], run.saved["now"]
+        run.restore(agent)
+    apart = copy_of(agent.env) if agent.place == "env_steps" else None
+    if apart is None and agent.place == "env_steps":
+        expected = "give a function that makes it, for evaluations on the way"
+        warnings.warn(f"{agent.spec.env_id}: cannot be copied; {expected}", stacklevel=2)
+    blank = ("evaluation", *agent.diagnostic_columns) if agent.place == "env_steps" else ()
+    name = f"{agent.algorithm} {agent.spec.env_id}"
+    bar = tqdm(total=total, initial=now, unit=f" {agent.place}", desc=name, disable=not progress)
+    with bar:
+        for place, metrics in agent.iterate(total):
+            before, now = now, place
+            metrics |= dict.fromkeys(blank, math.nan)
+            if apart is not None and EVALUATIONS * now // total > EVALUATIONS * before // total:
+                seen: list[Episode] = []
+                seed = EVALUATION_SEED + 1
+                score = evaluate(agent.policy, apart, EVALUATION_EPISODES, seed, seen=seen.append)
+                metrics["evaluation"] = score.return_mean
+                evaluated += EVALUATION_EPISODES * score.length_mean
+                metrics |= agent.diagnose(seen)
+            run.progress({agent.place: now, **metrics})
+            postfix = {k: f"{metrics[name]:.4g}" for k, name in _SHOWN.items() if name in metrics}
+            bar.set_postfix(postfix, refresh=False)
+            bar.update(now - bar.n)
+            run.checkpoint(now, agent, evaluated=evaluated, now=now)
+    return now, evaluated
+
+
+def _finish(
+    agent: Learner,
+    run: run_directory.Run,
+    described: dict[str, Any],
+    steps: int,
+    evaluated: float,
+    episodes: int,
+) -> None:
+    """Score the final policy in both modes; write it, its SavedModel, its rows and its picture."""
+    seconds, policy, task = run.seconds, agent.policy, described["task"]
+    scores = [evaluate(policy, agent.env, episodes, EVALUATION_SEED, mode) for mode in MODES]
+    weights = run.path / "policy.npz"
+    policy.save(weights)
+    row = {
+        "task": task,
+        "env_id": agent.spec.env_id,
+        "algorithm": agent.algorithm,
+        "variant": described["variant"],
+        "seed": agent.seed,
+        "env_steps": steps,
+        "wall_seconds": round(seconds, 1),
+        "config_sha256": provenance.config_sha256(described["config"]),
+        "weights_sha256": sha256(weights),
+        "commit": provenance.commit(),
+        "versions": provenance.versions(),
+        "command": provenance.command(
+            agent.algorithm, task, agent.seed, described.get("env_steps", 0), agent.config
+        ),
+        "prefill_steps": min(steps, getattr(agent.config, "prefill_steps", 0)),
+        "evaluation_steps": round(evaluated),
+    }
+    if agent.demonstrations is None:
+        chance = evaluate_random(agent.env, episodes, EVALUATION_SEED)
+        reference = experts.Reference(chance, scores[-1].return_mean)
+    else:
+        names = ("num_trajectories", "subsample", "demos_sha256")
+        row |= {name: described[name] for name in names}
+        reference = experts.reference(task, agent.env, agent.demonstrations, EVALUATION_SEED)
+    rows = [
+        {
+            **row,
+            **score.rounded(),
+            "random_return_mean": round(reference.random, 2),
+            "normalised": round(normalised(score.return_mean, *reference), 4),
+        }
+        for score in scores
+    ]
+    summary = {
+        "algorithm": agent.algorithm,
+        "seed": agent.seed,
+        "env_steps": steps,
+        "versions": row["versions"],
+        "scores": {score.mode: round(score.return_mean, 2) for score in scores},
+        "expert_return": reference.expert,
+        "random_return": reference.random,
+    }
+    shutil.rmtree(run.path / "saved_model", ignore_errors=True)  # of a run that was killed here
+    policy.export(run.path / "saved_model", summary)
+    if agent.place == "env_steps":
+        levels = {"expert as sampled": reference.expert, "random": reference.random}
+        title = f"{agent.algorithm.upper()} on {agent.spec.env_id}, seed {agent.seed}"
+        plot_run(run.path / "progress.csv", run.path / "curve.png", title, levels)
+    run.finish({"rows": rows, **summary})
+
+
+def recent_means(finished: list[tuple[float, float]]) -> dict[str, float]:
+    """Return the mean return and length of finished episodes; NaN where none is."""
+    means = np.mean(finished or [(np.nan, np.nan)], 0)
+    return {"return": float(means[0]), "length": float(means[1])}

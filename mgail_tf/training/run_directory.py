@@ -1,0 +1,223 @@
+"""The folder of one run: what it holds, how it is begun, resumed and finished.
+
+config.json     what the run is: written first, compared when it is resumed
+progress.csv    a row an update (tensorboard/ holds the same)
+checkpoints/    while it is not finished
+final.json      written last: its presence means that the run is finished
+"""
+
+import csv
+import fcntl
+import json
+import math
+import os
+import shutil
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from mgail_tf import checkpoint
+from mgail_tf.errors import BadInput, Diverged
+from mgail_tf.files import check_free, write_whole
+from mgail_tf.training.provenance import versions
+from mgail_tf.training.tensorboard import Summaries
+
+_MAY_BE_NAN = ("return", "length", "evaluation")  # where no episode ended or was run
+
+
+def finished(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return final.json of a finished run with this config, or None where there is none.
+
+    Raises:
+        BadInput: the folder holds a finished run with another config.
+    """
+    if not (path / "final.json").exists():
+        return None
+    mine = path / "config.json"
+    if not mine.exists() or mine.read_text() != _text(config):
+        raise BadInput(f"{path}: config.json is another run's; choose another folder")
+    shutil.rmtree(path / "checkpoints", ignore_errors=True)  # it may have been killed in its end
+    return json.loads((path / "final.json").read_text())
+
+
+def _text(config: Mapping[str, Any]) -> str:
+    return json.dumps(config, indent=2) + "\n"
+
+
+class Saved(Protocol):
+    """What a checkpoint is made of."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that is needed to go on."""
+        ...
+
+    def restore_from(self, saved: Mapping[str, Any], name: str) -> None:
+        """Go back to a `state_dict()`."""
+        ...
+
+
+class Run:
+    """A run that is going on. Used as a context, in which Ctrl-C waits for the next checkpoint."""
+
+    def __init__(
+        self,
+        path: Path,
+        config: Mapping[str, Any],
+        resume: bool = False,
+        every: float = 60.0,
+        may_be_nan: tuple[str, ...] = (),
+    ):
+        """Claim an empty or absent directory, or with `resume` the one that the run began in.
+
+        Args:
+            every: seconds between checkpoints.
+            may_be_nan: columns of progress.csv that need not hold a number in every row.
+
+        Raises:
+            BadInput: the directory holds another run, is being written by another process, or
+                cannot be written.
+        """
+        if not (resume and (path / "config.json").exists()):
+            check_free(path)
+        self.path, self._every = path, every
+        self._may_be_nan = (*_MAY_BE_NAN, *may_be_nan)
+        self.saved: dict[str, Any] | None = None
+        self._columns: list[str] = []
+        self._rows = 0
+        self._start = self._last = time.monotonic()
+        self._interrupted = False
+        self._handler: Any = None
+        text = _text(config)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = (path / ".lock").open("w")
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if (path / "config.json").exists():
+                self._take_up(text)
+            else:
+                write_whole(path / "config.json", text)
+            self._summaries = Summaries(path / "tensorboard")
+        except BlockingIOError as error:
+            raise BadInput(f"{path}: another process is writing there") from error
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
+
+    def _take_up(self, text: str) -> None:
+        """Check that the directory's run is this one, and cut progress.csv to its checkpoint."""
+        if (self.path / "config.json").read_text() != text:
+            raise BadInput(f"{self.path}: config.json is another run's; choose another folder")
+        self.saved = checkpoint.load(self.path / "checkpoints")
+        size = 0
+        if self.saved:
+            run = self.saved["run"]
+            size, self._columns, self._rows = run["bytes"], run["columns"], run.get("rows", 0)
+            self._start -= run["seconds"]
+            if (was := run.get("versions")) != versions():
+                text = f"{self.path}: saved with {was or 'other versions'}; with the present ones"
+                warnings.warn(f"{text} it will not end bit for bit as it would have", stacklevel=2)
+        if (self.path / "progress.csv").exists():
+            os.truncate(self.path / "progress.csv", size)
+
+    def restore(self, agent: Saved) -> None:
+        """Put what the last checkpoint holds into an agent.
+
+        Raises:
+            BadInput: it does not fit.
+        """
+        assert self.saved is not None
+        agent.restore_from(self.saved["training"], f"{self.path}: checkpoint")
+
+    def __enter__(self) -> "Run":
+        """Hold Ctrl-C back until a checkpoint is due; a second one is let through."""
+
+        def interrupt(number, frame):
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, interrupt)
+        return self
+
+    def trained(self) -> None:
+        """Let Ctrl-C through again at once: what follows the training is short, and redone.
+
+        Raises:
+            KeyboardInterrupt: it was pressed.
+        """
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            self._handler = None
+        if self._interrupted:
+            raise KeyboardInterrupt(f"{self.path}: --resume goes on from the last checkpoint")
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Let Ctrl-C through again, and another process in; say what a diverged run can go back to.
+
+        Raises:
+            Diverged: it did.
+        """
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+        self._summaries.close()
+        self._lock.close()
+        if isinstance(error, Diverged):
+            newest = checkpoint.newest(self.path / "checkpoints")
+            kept = f"the last good checkpoint is {newest}" if newest else "nothing was saved before"
+            found = (error.metric, error.value, error.iteration)
+            raise Diverged(*found, where=f" of {self.path}; {kept}") from error
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds of the run, those before it was resumed included."""
+        return time.monotonic() - self._start
+
+    def progress(self, row: Mapping[str, Any]) -> None:
+        """Append a row to progress.csv; its first entry is the place in the run.
+
+        Raises:
+            Diverged: a loss, a gradient or another number of the training is not finite.
+            BadInput: the run was begun by a version that measured other things.
+        """
+        self._rows += 1
+        for name, value in row.items():
+            if name not in self._may_be_nan and not math.isfinite(value):
+                raise Diverged(name, value, self._rows)
+        place = next(iter(row))
+        self._summaries.add(row[place], {k: v for k, v in row.items() if k != place})
+        row = {**row, "wall_seconds": round(self.seconds, 2)}
+        first = not self._columns
+        self._columns = self._columns or list(row)
+        if row.keys() != set(self._columns):
+            expected = "expected those of this version of the package; choose another folder"
+            raise BadInput(f"{self.path}: progress.csv: other columns; {expected}")
+        with (self.path / "progress.csv").open("a", newline="") as file:
+            writer = csv.DictWriter(file, self._columns)
+            if first:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def checkpoint(self, number: int, agent: Saved, **counters: Any) -> None:
+        """Save checkpoint `number` if it is time or Ctrl-C was pressed.
+
+        Raises:
+            KeyboardInterrupt: it was.
+        """
+        if self._interrupted or time.monotonic() - self._last >= self._every:
+            size = (self.path / "progress.csv").stat().st_size
+            run = {"bytes": size, "columns": self._columns, "rows": self._rows}
+            run |= {"seconds": self.seconds, "versions": versions()}
+            state = {"run": run, "training": agent.state_dict(), **counters}
+            checkpoint.save(self.path / "checkpoints", number, state)
+            self._last = time.monotonic()
+        if self._interrupted:
+            raise KeyboardInterrupt(f"{self.path}: saved at {number}; --resume goes on from there")
+
+    def finish(self, final: Mapping[str, Any]) -> None:
+        """Write final.json, and remove what a finished run does not need any more."""
+        write_whole(self.path / "final.json", json.dumps(final, indent=2) + "\n")
+        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
