@@ -1,42 +1,55 @@
 """Audit an imitator: the same run without an expert to learn from, and with the other sign.
 
-python launch/audit_bias.py --task=cartpole --algorithm=gail
+    python launch/audit_bias.py --task=cartpole --algorithm=gail
+    python launch/audit_bias.py --task=hopper --env_steps=60000 --table=results/audit.csv
 
 Called again, it goes on where it was stopped.
 """
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import _flags
 from absl import flags
 
-from launch import cli, train_gail, train_mgail
+import mgail_tf as mg
 
-FLAGS = cli.define(
+FLAGS = _flags.define(
+    *("seed", "env_steps", "set", "episodes", "out", "checkpoint_every", "threads", "smoke"),
+    *("demos", "num_trajectories", "subsample"),
     task="cartpole",
-    seed=0,
-    episodes=50,
-    out=None,
-    results=None,
-    set=None,
-    smoke=False,
-    checkpoint_every=60.0,
-    threads=1,
 )
 flags.DEFINE_enum("algorithm", "mgail", ["gail", "mgail"], "What to audit.", flag_values=FLAGS)
+flags.DEFINE_string(
+    "table", None, "CSV to merge the rows into. Default: audit.csv in --out", flag_values=FLAGS
+)
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    get = cli.read(FLAGS)
-    algorithm = get["algorithm"]
-    smoke = (train_gail if algorithm == "gail" else train_mgail).SMOKE
-    described = cli.imitation(algorithm, FLAGS, smoke)
-    from mgail_tf import audit
+    config, env_steps = _flags.settings(get["algorithm"], get)
+    demonstrations = _flags.demonstrations(get)
+    _flags.load_tensorflow(get["threads"])
+    from mgail_tf.studies import bias_audit, tables
 
-    out = Path(get["out"] or f"runs/audit-{get['task']}-seed{get['seed']}")
-    table = Path(get["results"] or out / "audit.csv")
-    rows = audit.audit(described._replace(out=out), table)
+    name = f"audit-{get['task']}-seed{get['seed']}".replace("/", "_").replace(":", "_")
+    out = Path(get["out"] or f"runs/{name}")
+    table = Path(get["table"] or out / "audit.csv")
+    tables.check(table, bias_audit.COLUMNS)
+    rows = bias_audit.audit(
+        mg.GAIL if get["algorithm"] == "gail" else mg.MGAIL,
+        get["task"],
+        demonstrations,
+        config,
+        env_steps,
+        out,
+        get["seed"],
+        episodes=2 if get["smoke"] else get["episodes"],
+        checkpoint_every=get["checkpoint_every"],
+        progress=True,
+    )
+    tables.merge(table, rows, bias_audit.KEY)
     print(f"{'audit':14}{'return':>10}{'length':>9}{'normalised':>12}{'share':>8}{'shown':>10}")
     for row in rows:
         print(
@@ -45,10 +58,7 @@ def job() -> None:
         )
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

@@ -1,48 +1,47 @@
 """Compare the exact policy gradient with the score function's, after a short training of MGAIL.
 
-    python launch/compare_gradients.py --task=hopper --set env_steps=20000
+    python launch/compare_gradients.py --task=hopper --env_steps=20000
 
-Both see the same imagined trajectories; what they are compared to is the mean of 256 exact ones of
-the largest batch.
+Both see the same imagined trajectories. They are compared to the mean of 256 exact gradients of the
+largest batch.
 """
 
 import sys
 from pathlib import Path
+from typing import Any
 
+import _flags
 from absl import flags
 
-from launch import cli, train_mgail
+import mgail_tf as mg
+from mgail_tf.training import provenance
 
-NAMES = ("task", "seed", "demos", "num_trajectories", "subsample", "variant", "set", "smoke")
-FLAGS = cli.define(
-    **{name: cli.IMITATION_FLAGS[name] for name in NAMES},
-    **{"results": None, "threads": 1},
+FLAGS = _flags.define(
+    *("task", "seed", "env_steps", "set", "preset", "threads", "smoke"),
+    *("demos", "num_trajectories", "subsample"),
 )
 flags.DEFINE_multi_integer("horizon", [1, 4, 16, 32], "T.", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_multi_integer("batch", [16, 64, 256], "Starts.", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_string("table", "runs/gradients.csv", "CSV to merge the rows into.", flag_values=FLAGS)
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    get = cli.read(FLAGS)
-    described = cli.imitation("mgail", FLAGS, train_mgail.SMOKE)
-    from mgail_tf.absorbing import ends_of
-    from mgail_tf.imitation import prepare
+    config, env_steps = _flags.settings("mgail", get)
+    demonstrations = _flags.demonstrations(get)
+    _flags.load_tensorflow(get["threads"])
+    from mgail_tf.studies import gradient_comparison, tables
 
-    from mgail_tf import gradients, tables
-    from mgail_tf.agents import mgail
-
-    table = Path(get["results"] or "runs/gradients.csv")
-    tables.check_table(table, ("task", "seed", "env_steps", *gradients.COLUMNS, "commit"))
-    given = prepare(described)
-    gradients.check(given.spec, described.config)
-    ends = ends_of(given.demonstrations.episodes)
-    training = mgail.train(described.task, given.pairs, described.config, described.seed, ends)
-    steps = max(steps for steps, _, _ in training)
+    table = Path(get["table"])
+    tables.check(table, gradient_comparison.TABLE)
+    agent = mg.MGAIL(get["task"], demonstrations, config, get["seed"])
+    gradient_comparison.check(agent)
+    agent.learn(env_steps, progress=True)
+    run = {"task": get["task"], "seed": get["seed"], "env_steps": env_steps}
     print(f"{'horizon':>8}{'batch':>7} {'estimator':30}{'cosine':>8}{'variance':>12}")
-    for row in gradients.compare(training, get["horizon"], get["batch"], described.seed):
-        run = {"task": described.task, "seed": described.seed, "env_steps": steps}
-        tables.append_row(table, {**run, **row, "commit": tables.commit()})
+    for row in gradient_comparison.compare(agent, get["horizon"], get["batch"], get["seed"]):
+        whole = {**run, **row, "commit": provenance.commit()}
+        tables.merge(table, [whole], gradient_comparison.KEY)
         print(
             f"{row['horizon']:8}{row['batch']:7} {row['estimator']:30}"
             f"{row['cosine_mean']:8.3f}{row['relative_variance']:12.4g}",
@@ -50,10 +49,7 @@ def job() -> None:
         )
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

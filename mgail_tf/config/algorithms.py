@@ -176,8 +176,8 @@ class GAILConfig(TRPOConfig):
     """Bound on the discriminator's standardised states."""
     discriminator_hidden: Sizes = (100, 100)
     """Hidden layers of the discriminator (Ho & Ermon 2016)."""
-    discriminator_learning_rate: Positive = 3e-4
-    """Of the discriminator."""
+    discriminator_learning_rate: AtLeast0 = 3e-4
+    """Of the discriminator. With 0 it stays as it was initialised."""
     discriminator_batch: PositiveInt = 128
     """Pairs of each kind in a minibatch."""
     discriminator_steps: PositiveInt = 40
@@ -279,8 +279,8 @@ class MGAILConfig:
     # discriminator
     discriminator_hidden: Sizes = (200, 100)
     """Hidden layers (released code)."""
-    discriminator_learning_rate: Positive = 3e-4
-    """Of the discriminator (released code: 1e-3)."""
+    discriminator_learning_rate: AtLeast0 = 3e-4
+    """Of the discriminator (released code: 1e-3). With 0 it stays as it was initialised."""
     discriminator_batch: PositiveInt = 128
     """Pairs of each kind in an update."""
     gradient_penalty: AtLeast0 = 1.0

@@ -1,25 +1,40 @@
 """How much of an imitator's score comes from what an episode's end is worth, not from the expert.
 
-A reward that is never negative keeps an agent alive whoever it imitates, and a cost for being dead
-does so too (Kostrikov et al. 2019). The same run is made again without an expert to learn from.
+A reward that is never negative keeps an agent alive whoever it imitates, and so does a cost for a
+terminated task (Kostrikov et al. 2019). The same run is therefore made again without an expert to
+learn from.
 """
 
 import dataclasses
+import json
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from mgail_tf import demos, envs, experts, tables
-from mgail_tf.actor import NumpyPolicy
-from mgail_tf.evaluation import normalised
-from mgail_tf.imitation import Imitation, imitate_once
-from mgail_tf.normaliser import Normaliser
-from mgail_tf.tasks import TASKS
-from mgail_tf.types import BadInput, Spec
+from mgail_tf.agents.gail import GAIL
+from mgail_tf.agents.mgail.agent import MGAIL
+from mgail_tf.config.tasks import task_of
+from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.data.normaliser import Normaliser
+from mgail_tf.envs.evaluation import EVALUATION_SEED, normalised
+from mgail_tf.envs.gym_env import EnvLike, make
+from mgail_tf.policies import experts
+from mgail_tf.policies.numpy_policy import NumpyPolicy
+from mgail_tf.types import Spec
 
+# What differs from the run as it is, which is the first:
+# untrained    the discriminator stays as it was initialised, and nothing is cloned
+# constant     the demonstrations are those of a policy that always takes the same action
+# other_sign   the policy's cost is never positive instead of never negative, or the reverse
 AUDITS = ("expert", "untrained", "constant", "other_sign")
+KEY = ("task", "algorithm", "audit", "seed")  # of a row
+_COPIED = (
+    *("seed", "env_steps", "episodes", "return_mean", "return_std_over_episodes", "length_mean"),
+    *("normalised", "wall_seconds", "commit", "versions"),
+)
+COLUMNS = ("task", "algorithm", "audit", "cost", *_COPIED, "share", "demonstrator_return")
 _OTHER_SIGN = {"log_d": "neg_log_expert", "neg_log_expert": "log_d"}
 
 
@@ -30,104 +45,72 @@ def constant_policy(spec: Spec) -> NumpyPolicy:
     kernel = np.zeros([spec.state_size, spec.action_size], np.float32)
     normaliser = Normaliser(np.zeros(spec.state_size), np.ones(spec.state_size), 10.0)
     log_std = np.zeros(0 if spec.discrete else spec.action_size, np.float32)
-    return NumpyPolicy((kernel, bias), log_std, normaliser, "tanh", "linear", spec.discrete)
+    return NumpyPolicy((kernel, bias), log_std, normaliser, "tanh", "linear", spec)
 
 
-class _Demonstrator(NamedTuple):
-    """The constant policy's demonstrations: as many pairs as the expert's."""
-
-    path: Path
-    num_trajectories: int
-    subsample: int
-    return_mean: float
-
-
-def _constant(task: str, seed: int, folder: Path) -> _Demonstrator:
-    spec, settings = envs.make(task, seed).spec, TASKS[task]
-    lengths = [float(row["length_mean"]) for row in experts.rows(task)]
-    pairs = settings.num_trajectories * lengths[0] / settings.subsample
-    path = folder / "constant.npz"
-    policy = constant_policy(spec)
-    experts.collect(policy, task, 10, seed, False, path)
-    length = np.mean([len(e.actions) for e in demos.load(path, spec).episodes])
+def constant_demonstrations(env: EnvLike, seed: int, pairs: int) -> Demonstrations:
+    """Return demonstrations of the constant policy with 0.75 to 1.5 times so many pairs."""
+    policy = constant_policy(make(env, seed).spec)
+    length = experts.collect(policy, env, 10, seed, stochastic=False).lengths.mean()
     count = math.ceil(pairs / length)
-    experts.collect(policy, task, count, seed, False, path)
-    every = max(1, round(count * length / pairs))
-    return _Demonstrator(path, count, every, demos.load(path, spec).return_mean)
+    shown = experts.collect(policy, env, count, seed, stochastic=False)
+    return shown.sample(every=max(1, round(count * length / pairs)), seed=seed)
 
 
-def _job(job: Imitation, audit: str, demonstrator: _Demonstrator) -> Imitation:
-    """Return the run of one audit."""
-    config = job.config
+def settings_of(audit: str, config: Any) -> Any:
+    """Return the settings of one of `AUDITS`, from those of the run as it is."""
     changes: dict[str, Any] = {}
     if audit == "untrained":
         changes["discriminator_learning_rate"] = 0.0
-        if job.algorithm == "mgail":
-            changes["cloning"] = 0.0  # it would learn from the expert all the same
-    elif audit == "constant":
-        _, count, every, _ = demonstrator
-        job = job._replace(demos_path=demonstrator.path, num_trajectories=count, subsample=every)
+        if hasattr(config, "bc_weight"):  # MGAIL would learn from the expert all the same
+            changes["bc_weight"] = 0.0
     elif audit == "other_sign":
         changes["cost"] = _OTHER_SIGN[config.cost]
-    return job._replace(
-        config=dataclasses.replace(config, **changes),
-        variant=f"audit_{audit}",
-        results_path=None,
-        out=job.out / f"{job.algorithm}-{audit}",
-    )
+    return dataclasses.replace(config, **changes)
 
 
-def audit(job: Imitation, table: Path) -> list[dict[str, Any]]:
-    """Run an imitator as it is, and thrice without the expert's help; append a row each.
+def audit(
+    imitator: type[GAIL] | type[MGAIL],
+    env: EnvLike,
+    demonstrations: Demonstrations,
+    config: Any,
+    env_steps: int,
+    folder: Path,
+    seed: int = 0,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """Run an imitator as it is, and in the three other ways of `AUDITS`.
 
     Args:
-        job: the run; each audit's directory lies in its `out`, and finished ones are not repeated.
-        table: CSV with the score of the final policy (deterministic), and its share of the score
-            with the expert.
+        folder: every run has its own folder there. A finished run is read, a stopped one goes on.
+        options: further arguments of `learn`, such as `episodes`.
 
-    Raises:
-        BadInput: the task has no committed expert, or the cost has no other sign.
+    Returns:
+        A row (`COLUMNS`) for each, of the final policy, deterministic. `normalised` is its score
+        by the expert's returns, and `share` is that as a share of the score with the expert.
     """
-    reference = experts.committed_reference(job.task)
-    if job.task not in TASKS or reference is None:
-        names = ", ".join(name for name in TASKS if experts.rows(name))
-        raise BadInput(f"--task={job.task}: no committed expert, expected one of {names}")
-    if job.config.cost not in _OTHER_SIGN:
-        expected = " or ".join(_OTHER_SIGN)
-        raise BadInput(f"--set cost={job.config.cost}: has no other sign, expected {expected}")
-    tables.check_table(table, ("task", "algorithm", "audit", "cost", *_COPIED, *_SHARES))
-    demonstrator = _constant(job.task, job.seed, job.out)
+    spec = make(env, seed).spec
+    reference = experts.reference(
+        task_of(spec.env_id, spec.max_steps), env, demonstrations, EVALUATION_SEED
+    )
+    constant = constant_demonstrations(env, seed, len(demonstrations.pairs(spec).states))
     rows: list[dict[str, Any]] = []
     for name in AUDITS:
-        found = imitate_once(_job(job, name, demonstrator))[0]
-        row = {
-            "task": job.task,
-            "algorithm": job.algorithm,
+        shown, shown_return = demonstrations, reference.expert
+        if name == "constant":
+            shown, shown_return = constant, constant.return_mean
+        agent = imitator(env, shown, settings_of(name, config), seed)
+        path = folder / f"{agent.algorithm}-{name}"
+        agent.learn(env_steps, path, resume=True, label=f"audit_{name}", **options)
+        found = json.loads((path / "final.json").read_text())["rows"][0]
+        score = round(normalised(found["return_mean"], *reference), 4)
+        whole = rows[0]["normalised"] if rows else score
+        row = found | {
             "audit": name,
-            "cost": _job(job, name, demonstrator).config.cost,
-            **{key: found[key] for key in _COPIED},
+            "cost": agent.config.cost,
+            "normalised": score,
+            "share": round(score / whole, 4) if whole else math.nan,
+            "demonstrator_return": round(shown_return, 2),
         }
-        row["normalised"] = round(normalised(found["return_mean"], *reference), 4)
-        whole = rows[0]["normalised"] if rows else row["normalised"]
-        row["share"] = round(row["normalised"] / whole, 4) if whole else math.nan
-        shown = demonstrator.return_mean if name == "constant" else reference.expert
-        row["demonstrator_return"] = round(shown, 2)
-        rows.append(row)
-    for row in rows:
-        tables.append_row(table, row, once=True)
+        rows.append({column: row[column] for column in COLUMNS})
     return rows
-
-
-_SHARES = ("share", "demonstrator_return")
-_COPIED = (
-    "seed",
-    "env_steps",
-    "episodes",
-    "return_mean",
-    "return_std_over_episodes",
-    "length_mean",
-    "normalised",
-    "wall_seconds",
-    "commit",
-    "versions",
-)

@@ -215,7 +215,7 @@ def _draws(buffer):
 @pytest.mark.parametrize("name", BUFFERS)
 def test_what_is_drawn_does_not_depend_on_what_was_allocated(name, first, monkeypatch):
     capacity, parts = BUFFERS[name]
-    whole, grown = ReplayBuffer(capacity, SPEC, IDENTITY), None
+    whole = ReplayBuffer(capacity, SPEC, IDENTITY)
     assert len(whole._states) == capacity
     monkeypatch.setattr(replay, "_FIRST_ALLOCATION", first)
     grown = ReplayBuffer(capacity, SPEC, IDENTITY)

@@ -1,13 +1,15 @@
-"""Environments by name or id: their specs, their units, and what is refused."""
+"""Environments by object, function, name or id: their specs, their units, and what is refused."""
 
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium.spaces import Box, MultiDiscrete
+from gymnasium.wrappers import NormalizeReward, TimeLimit
 
-from mgail_tf import envs
-from mgail_tf.types import BadInput
-from tests.toys import Linear
+from mgail_tf.envs import gym_env
+from mgail_tf.envs.gym_env import copy_of, make
+from mgail_tf.errors import BadInput
+from tests.toys import AtOnce, Linear, Uncopied, linear
 
 ONES = np.ones(3, np.float32)
 
@@ -53,6 +55,15 @@ for _name, _toy in (
     gymnasium.register(_name, _toy)
 
 
+def _ends(env, sample, steps):
+    """Return (terminated, truncated) of so many steps from a reset."""
+    env.reset()
+    return [env.step(sample)[3:] for _ in range(steps)]
+
+
+# -- what an environment may be --------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("task", "env_id", "states", "actions", "discrete", "max_steps"),
     [
@@ -67,15 +78,21 @@ for _name, _toy in (
         ("Pendulum-v1", "Pendulum-v1", 3, 1, False, 200),
         ("CartPole-v1", "CartPole-v1", 4, 2, True, 500),
         ("ToyUneven-v0", "ToyUneven-v0", 2, 2, False, 10_000),
+        (linear(), "Linear", 2, 1, False, 50),
+        (NormalizeReward(TimeLimit(AtOnce(), 7)), "AtOnce", 3, 1, True, 7),
+        (_Uneven(), "_Uneven", 2, 2, False, 10_000),
+        (gymnasium.make("Pendulum-v1"), "Pendulum-v1", 3, 1, False, 200),
+        (gymnasium.make("Pendulum-v1", max_episode_steps=9), "Pendulum-v1", 3, 1, False, 9),
+        (linear, "Linear", 2, 1, False, 50),
+        (lambda: gymnasium.make("CartPole-v1"), "CartPole-v1", 4, 2, True, 500),
     ],
 )
 def test_spec_of_an_environment(task, env_id, states, actions, discrete, max_steps):
-    env = envs.make(task, 0)
+    env = make(task, 0)
     spec = env.spec
     found = (spec.env_id, spec.state_size, spec.action_size, spec.discrete, spec.max_steps)
     assert found == (env_id, states, actions, discrete, max_steps)
     assert spec.action_low.shape == spec.action_high.shape == (actions,)
-    assert envs.env_id_of(task) == env_id
     state = env.reset()
     assert (state.shape, state.dtype) == ((states,), np.float32)
     sample = np.eye(actions, dtype=np.float32)[0]
@@ -84,11 +101,25 @@ def test_spec_of_an_environment(task, env_id, states, actions, discrete, max_ste
     assert (type(reward), type(terminated), type(truncated)) == (float, bool, bool)
 
 
+def test_copy_of_an_object_is_as_far_along_and_stepped_apart():
+    env = linear()
+    env.reset(seed=0)
+    copied = copy_of(env)
+    first = copied.step([0.5])
+    assert copied.step([0.5])[0].tolist() != first[0].tolist()
+    np.testing.assert_equal(env.step([0.5]), first)
+    assert copy_of(TimeLimit(Uncopied(), 50)) is None
+    assert (copy_of("hopper"), copy_of(linear)) == ("hopper", linear)  # which make others anyway
+
+
+# -- units -----------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("task", "bound"), [("hopper", 1.0), ("ant", 1.0), ("humanoid", 0.4), ("Pendulum-v1", 2.0)]
 )
 def test_samples_are_scaled_to_the_action_space_and_clipped(task, bound):
-    env = envs.make(task, 0)
+    env = make(task, 0)
     env.reset()
     size, bound = env.spec.action_size, np.float32(bound)
     for sample, expected in ((1.0, 1.0), (-0.5, -0.5), (0.0, 0.0), (5.0, 1.0), (-7.0, -1.0)):
@@ -99,30 +130,36 @@ def test_samples_are_scaled_to_the_action_space_and_clipped(task, bound):
     np.testing.assert_array_equal(env.spec.action_shift, np.zeros(size))
 
 
-def test_uneven_action_space_is_shifted_and_scaled():
-    env = envs.make("ToyUneven-v0", 0)
+@pytest.mark.parametrize(
+    ("sample", "expected"),
+    [([-1, -1], [-1, 0]), ([0, 0], [1, 5]), ([0.5, -0.2], [2, 4]), ([1, 2], [3, 10])],
+)
+def test_uneven_action_space_is_shifted_and_scaled(sample, expected):
+    env = make("ToyUneven-v0", 0)
     env.reset()
-    for sample, expected in (
-        ([-1, -1], [-1, 0]),
-        ([0, 0], [1, 5]),
-        ([0.5, -0.2], [2, 4]),
-        ([1, 2], [3, 10]),
-    ):
-        applied = env.step(np.array(sample, np.float32))[0]
-        np.testing.assert_allclose(applied, expected, atol=1e-6)
-        np.testing.assert_array_equal(env._env.unwrapped.got, applied)
-        np.testing.assert_allclose(env.spec.scale_actions(applied), np.clip(sample, -1, 1))
+    applied = env.step(np.array(sample, np.float32))[0]
+    np.testing.assert_allclose(applied, expected, atol=1e-6)
+    np.testing.assert_array_equal(env._env.unwrapped.got, applied)
+    np.testing.assert_allclose(env.spec.scale_actions(applied), np.clip(sample, -1, 1))
+
+
+def test_action_with_one_value_is_scaled_both_ways():
+    env = make("ToyEndless-v0", 0)
+    env.reset()
+    applied = env.step(np.array([0.5, -3.0], np.float32))[0]
+    np.testing.assert_array_equal(applied, [1.0, 0.5])
+    np.testing.assert_array_equal(env.spec.scale_actions(applied), [0.5, 0.0])
 
 
 def test_one_hot_samples_are_left_alone():
-    spec = envs.make("cartpole", 0).spec
+    spec = make("cartpole", 0).spec
     one_hot = np.eye(2, dtype=np.float32)
     np.testing.assert_array_equal(spec.scale_actions(one_hot), one_hot)
 
 
 def test_discrete_actions_counted_from_one_are_handled():
     """The toy asserts that it gets a 1."""
-    env = envs.make("ToyAtOnce-v0", 0)
+    env = make("ToyAtOnce-v0", 0)
     env.reset()
     applied, state, reward, terminated, truncated = env.step(np.ones(1, np.float32))
     np.testing.assert_array_equal(applied, [1.0])
@@ -134,32 +171,44 @@ def test_one_hot_samples_choose_their_action():
     """MountainCar's car is pushed to the left, not at all, or to the right."""
     speeds = []
     for action in np.eye(3, dtype=np.float32):
-        env = envs.make("mountaincar", 3)
+        env = make("mountaincar", 3)
         position = env.reset()[0]
         speeds.append(env.step(action)[1][1])
     gravity = -0.0025 * np.cos(3 * position)
     np.testing.assert_allclose(speeds, np.array([-0.001, 0.0, 0.001]) + gravity, atol=1e-7)
 
 
+# -- time limits and seeds -------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(("task", "limit"), [("mountaincar", 200), ("acrobot", 500)])
 def test_the_papers_time_limit_truncates(task, limit):
-    env = envs.make(task, 0)
-    env.reset()
+    env = make(task, 0)
     idle = np.eye(env.spec.action_size, dtype=np.float32)[1]
-    ends = [env.step(idle)[3:] for _ in range(limit)]
-    assert ends == [(False, False)] * (limit - 1) + [(False, True)]
+    assert _ends(env, idle, limit) == [(False, False)] * (limit - 1) + [(False, True)]
+
+
+def test_endless_episodes_are_cut_off(monkeypatch):
+    monkeypatch.setattr(gym_env, "LONGEST_EPISODE", 80)
+    env = make("ToyEndless-v0", 0)
+    assert env.spec.max_steps == 80
+    ends = _ends(env, np.zeros(2, np.float32), 80)
+    assert ends == [(False, False)] * 79 + [(False, True)]
 
 
 def test_seed_fixes_the_first_episode_and_leaves_the_next_ones_different():
-    first, again, other = (envs.make("hopper", seed) for seed in (4, 4, 5))
+    first, again, other = (make("hopper", seed) for seed in (4, 4, 5))
     starts = [[env.reset() for _ in range(3)] for env in (first, again, other)]
     np.testing.assert_array_equal(starts[0], starts[1])
     assert np.abs(np.subtract(starts[0], starts[2])).max(axis=1).min() > 1e-4
     assert np.abs(starts[0][0] - starts[0][1]).max() > 1e-4
 
 
+# -- what is refused -------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
-    ("task", "expected"),
+    ("task", "named"),
     [
         ("NoSuch-v0", "NoSuch"),
         ("Hopper-v99", "Hopper"),
@@ -167,35 +216,37 @@ def test_seed_fixes_the_first_episode_and_leaves_the_next_ones_different():
         ("nowhere/Env-v0", "nowhere"),
         ("no_such_module:Env-v0", "no_such_module"),
         ("not an id", "not an id"),
-        ("", "cannot be made"),
-        ("FrozenLake-v1", "observation space is Discrete"),
-        ("ToyDict-v0", "observation space is Dict"),
-        ("ToyImage-v0", "observation space is Box"),
-        ("ToyUnevenMatrix-v0", "observation space is Box"),
-        ("ToyUnbounded-v0", "action space is unbounded"),
-        ("ToyManyActions-v0", "action space is MultiDiscrete"),
+        ("hoper", "cartpole, "),  # the known ones
+        ("", ""),
+        ("FrozenLake-v1", "observation space"),
+        ("ToyDict-v0", "observation space"),
+        ("ToyImage-v0", "observation space"),
+        ("ToyUnevenMatrix-v0", "observation space"),
+        ("ToyUnbounded-v0", "action space"),
+        ("ToyManyActions-v0", "action space"),
     ],
 )
-def test_environment_that_will_not_do_is_refused_in_one_line(task, expected):
+def test_environment_that_will_not_do_is_refused_in_one_line(task, named):
     with pytest.raises(BadInput) as refused:
-        envs.make(task, 0)
+        make(task, 0)
     message = str(refused.value)
-    assert message.startswith(f"{task}: ") and expected in message
+    assert message.startswith(f"{task}: ") and named in message
     assert "\n" not in message
 
 
-def test_refusal_of_an_unknown_id_names_the_tasks():
-    with pytest.raises(BadInput, match=r"tasks are cartpole, .*, humanoid$"):
-        envs.make("hoper", 0)
+@pytest.mark.parametrize("env", [_Unbounded(), _ManyActions, lambda: 3, lambda: 1 // 0])
+def test_object_or_function_that_will_not_do_is_refused_in_one_line(env):
+    with pytest.raises(BadInput, match=r"^[^\n]+$"):
+        make(env, 0)
 
 
-def test_states_that_are_not_finite_are_refused_by_name():
-    env = envs.make("ToyBlind-v0", 0)
-    env.reset()
-    with pytest.raises(BadInput, match=r"^ToyBlind-v0: .* not finite$"):
-        env.step(np.zeros(1, np.float32))
-
-
-def test_first_state_that_is_not_finite_is_refused_by_name():
-    with pytest.raises(BadInput, match=r"^ToyBlindAtOnce-v0: .* not finite$"):
-        envs.make("ToyBlindAtOnce-v0", 0).reset()
+@pytest.mark.parametrize(
+    "task",
+    ["ToyBlind-v0", "ToyBlindAtOnce-v0", "ToyRaises-v0", "ToyNoReset-v0", "ToyGrows-v0"]
+    + ["ToyRich-v0"],
+)
+def test_environment_that_fails_is_refused_by_name(task):
+    """States that are not finite, a state of another shape, an infinite reward, an error."""
+    env = make(task, 0)
+    with pytest.raises(BadInput, match=rf"^{task}: [^\n]+$"):
+        _ends(env, np.zeros(1, np.float32), 1)

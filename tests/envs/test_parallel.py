@@ -5,66 +5,64 @@ import signal
 
 import numpy as np
 import pytest
+from gymnasium.wrappers import TimeLimit
 
-from launch import train_expert, train_gail
-from mgail_tf import checkpoint, envs
-from mgail_tf.parallel import Collectors
-from mgail_tf.rollout import Collector
-from mgail_tf.types import BadInput
+from mgail_tf import checkpoint
+from mgail_tf.envs.gym_env import make
+from mgail_tf.envs.parallel import Collectors
+from mgail_tf.envs.rollout import Collector
+from mgail_tf.errors import BadInput
+from tests.toys import Random, Uncopied, linear
 
-
-class Drawn:
-    """A policy that draws one of two actions; at module level, so that processes can share it."""
-
-    def act(self, state, rng):
-        return np.eye(2, dtype=np.float32)[rng.integers(2)]
-
-
-def same(found, expected):
-    assert len(found) == len(expected)
-    for ours, theirs in zip(found, expected, strict=True):
-        for a, b in zip(ours, theirs, strict=True):
-            np.testing.assert_array_equal(a, b)
+CARTPOLE = Random(make("cartpole", 0).spec)
 
 
 def test_one_environment_is_a_collector():
-    alone = Collector(envs.make("cartpole", 3), np.random.default_rng([3, 1]))
+    alone = Collector(make("cartpole", 3), np.random.default_rng([3, 1]))
     collectors = Collectors("cartpole", 3)
     for steps in (70, 31):
-        same(collectors.collect(Drawn(), steps), alone.collect(Drawn(), steps))
+        np.testing.assert_equal(collectors.collect(CARTPOLE, steps), alone.collect(CARTPOLE, steps))
     assert (collectors.env_steps, collectors.finished) == (101, alone.finished)
 
 
-def test_any_number_of_processes_collects_the_same_and_goes_on_from_a_checkpoint(tmp_path):
-    here, apart = Collectors("cartpole", 3, 3), Collectors("cartpole", 3, 3, workers=2)
+@pytest.mark.parametrize(
+    "env", [lambda: "cartpole", linear, lambda: linear], ids=["name", "object", "function"]
+)
+def test_any_number_of_processes_collects_the_same_and_goes_on_from_a_checkpoint(tmp_path, env):
+    policy = Random(make(env(), 0).spec)
+    here, apart = Collectors(env(), 3, 3), Collectors(env(), 3, 3, workers=2)
     for steps in (100, 2):  # 2: fewer than environments
-        first = here.collect(Drawn(), steps)
+        first = here.collect(policy, steps)
         assert sum(len(e.rewards) for e in first) == steps
-        same(apart.collect(Drawn(), steps), first)
+        np.testing.assert_equal(apart.collect(policy, steps), first)
     starts = [e.states[0] for e in first]
     assert len({s.tobytes() for s in starts}) == len(starts)  # the environments differ
-    checkpoint.save(tmp_path, 0, apart.state())
-    resumed = Collectors("cartpole", 3, 3, workers=3)
-    resumed.restore(checkpoint.load(tmp_path))
-    expected = here.collect(Drawn(), 200)
+    checkpoint.save(tmp_path, 0, apart.state_dict())
+    resumed = Collectors(env(), 3, 3, workers=3)
+    resumed.load_state_dict(checkpoint.load(tmp_path))
+    expected = here.collect(policy, 200)
     for other in (apart, resumed):
-        same(other.collect(Drawn(), 200), expected)
+        np.testing.assert_equal(other.collect(policy, 200), expected)
         assert (other.env_steps, other.finished) == (302, here.finished)
 
 
 def test_a_process_that_ends_is_named_and_an_error_in_one_is_the_callers():
     collectors = Collectors("cartpole", 0, 2, workers=2)
-    collectors.collect(Drawn(), 10)
+    collectors.collect(CARTPOLE, 10)
     os.kill(collectors._shares[1]._process.pid, signal.SIGKILL)
-    with pytest.raises(BadInput, match=r"worker process ended \(exit code -9\)"):
-        collectors.collect(Drawn(), 10)
-    with pytest.raises(BadInput, match="Nothing-v0: cannot be made"):
-        Collectors("Nothing-v0", 0, 2, workers=2).collect(Drawn(), 10)
+    with pytest.raises(BadInput, match="-9"):  # its exit code
+        collectors.collect(CARTPOLE, 10)
+    with pytest.raises(BadInput, match="Nothing-v0"):
+        Collectors("Nothing-v0", 0, 2, workers=2).collect(CARTPOLE, 10)
 
 
-@pytest.mark.parametrize("script", [train_expert, train_gail])
-def test_more_processes_than_environments_are_refused(script, capsys, tmp_path):
-    flags = ["--task=cartpole", "--workers=3", "--set=environments=2", f"--out={tmp_path / 'o'}"]
-    assert script.main(["script", *flags]) == 2
-    assert "--workers=3: found 3, expected at most 2" in capsys.readouterr().err
-    assert not (tmp_path / "o").exists()
+def test_more_processes_than_environments_are_refused():
+    with pytest.raises(BadInput, match="workers"):
+        Collectors("cartpole", 0, 2, workers=3)
+
+
+def test_object_that_cannot_be_copied_is_one_environment_only():
+    env = TimeLimit(Uncopied(), 50)
+    assert len(Collectors(env, 0).collect(Random(make(env, 0).spec), 60)) == 2
+    with pytest.raises(BadInput, match="num_envs"):
+        Collectors(env, 0, 2)

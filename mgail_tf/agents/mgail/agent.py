@@ -106,7 +106,7 @@ class MGAIL(Resumable):
         self.expert = StateActions(self.normaliser(expert.states), expert.actions)
         self.buffer = ReplayBuffer(config.replay_capacity, spec, self.normaliser)
         self._collector = Collector(environment, np.random.default_rng([seed, 1]))
-        self._termination_cost = TerminationCost(
+        self.termination_cost = TerminationCost(
             terminations_of(self.demonstrations),
             config.cost,
             config.gamma,
@@ -136,14 +136,12 @@ class MGAIL(Resumable):
         self.value, self.target_value = (
             Value(seen.state_size, VALUE_HIDDEN, activation, seed + 300) for _ in range(2)
         )
-        self._policy_optimiser = _adam(
+        self.policy_optimiser = _adam(
             self.policy_network, config.policy_learning_rate, POLICY_GRADIENT_CLIP
         )
-        self._model_optimiser = _adam(self.model, config.model_learning_rate)
-        self._discriminator_optimiser = _adam(
-            self.discriminator, config.discriminator_learning_rate
-        )
-        self._value_optimiser = _adam(self.value, VALUE_LEARNING_RATE)
+        self.model_optimiser = _adam(self.model, config.model_learning_rate)
+        self.discriminator_optimiser = _adam(self.discriminator, config.discriminator_learning_rate)
+        self.value_optimiser = _adam(self.value, VALUE_LEARNING_RATE)
         self._average = RunningAverage(self.policy_network.get_weights(), config.policy_averaging)
 
         self._batches = Batches(
@@ -155,7 +153,9 @@ class MGAIL(Resumable):
         )
         self._unroll = config.compile != "xla"
         self._metrics = _METRICS + (_VALUE_METRICS if config.value_targets else ())
-        self._update_call = tf.function(self._update_all, jit_compile=config.compile != "graph")
+        self._compiled_updates = tf.function(
+            self.run_updates, jit_compile=config.compile != "graph"
+        )
         self._updates = 0
 
     @property
@@ -207,22 +207,44 @@ class MGAIL(Resumable):
             steps = min(steps, env_steps - collector.env_steps)
             for episode in collector.collect(self.acting_policy, steps):
                 self.buffer.add(episode)
-                self._termination_cost.add(episode)
+                self.termination_cost.add(episode)
             # Lines 7-14: train the forward model, the discriminator and the policy
             self._anneal(collector.env_steps / env_steps)
-            termination_cost = self._termination_cost.value()
-            batches = self._batches.draw(self.buffer, termination_cost)
-            result = self._update_call(_constants(batches))
-            metrics = read_metrics(result, self._metrics, config.updates_per_call, self._updates)
-            self._updates += config.updates_per_call
-            self._average.add(self.policy_network.get_weights())
-
+            metrics = self.update(self.sample_batches())
             recent = np.mean(collector.finished[-5:] or [(np.nan, np.nan)], 0)
             metrics |= {"return": float(recent[0]), "length": float(recent[1])}
-            yield collector.env_steps, metrics | {"termination_cost": termination_cost}
+            yield collector.env_steps, metrics | {"termination_cost": self.termination_cost.value()}
 
-    def _update_all(self, batches: Batch) -> tuple[Any, Any]:
-        """Run `_update` on every batch, in one compiled graph."""
+    def sample_batches(self) -> Batch:
+        """Draw what one call of `update` is given, as constants."""
+        batches = self._batches.draw(self.buffer, self.termination_cost.value())
+        return tf.nest.map_structure(lambda x: None if x is None else tf.constant(x), batches)
+
+    def update(self, batches: Batch) -> dict[str, float]:
+        """Run `updates_per_call` updates of all networks, and average the policy's weights.
+
+        Args:
+            batches: as `sample_batches` draws them.
+
+        Returns:
+            Mean metrics of the updates.
+
+        Raises:
+            Diverged: a number is not finite.
+        """
+        count = self.config.updates_per_call
+        result = self._compiled_updates(batches)
+        metrics = read_metrics(result, self._metrics, count, self._updates)
+        self._updates += count
+        self._average.add(self.policy_network.get_weights())
+        return metrics
+
+    def run_updates(self, batches: Batch) -> tuple[Any, Any]:
+        """Run the updates in TensorFlow's operations alone; `update` compiles this function.
+
+        Returns:
+            Mean of each metric; number of leading updates in which it was finite.
+        """
         return repeat(self._update, batches, self.config.updates_per_call, self._metrics)
 
     def _update(self, batch: Batch) -> dict[str, Any]:
@@ -235,7 +257,7 @@ class MGAIL(Resumable):
                 self.model, batch.sequences, config.teacher_forced_steps, self._unroll
             )
             loss = error + termination_loss
-        norms = minimise(loss, tape, self.model, self._model_optimiser)
+        norms = minimise(loss, tape, self.model, self.model_optimiser)
         metrics = {"model_error": error, "termination_loss": termination_loss}
         metrics |= {"model_gradient": norms[0], "model_weights": norms[1]}
         soft_update(self.ema_model, self.model, config.model_ema_rate)  # the copy imagines
@@ -250,7 +272,7 @@ class MGAIL(Resumable):
                 config.gradient_penalty,
                 config.gradient_slope,
             )
-        norms = minimise(loss, tape, self.discriminator, self._discriminator_optimiser)
+        norms = minimise(loss, tape, self.discriminator, self.discriminator_optimiser)
         metrics |= judged
         metrics |= {"discriminator_gradient": norms[0], "discriminator_weights": norms[1]}
 
@@ -267,7 +289,7 @@ class MGAIL(Resumable):
             if config.bc_weight:  # beyond the paper
                 loss += config.bc_weight * cloning_loss(self.policy_network, *batch.expert)
         # Lines 10-13, Eq. 12-13: the tape's backward pass through D, pi and f, from t = T to 0
-        norms = minimise(loss, tape, self.policy_network, self._policy_optimiser)  # Line 14
+        norms = minimise(loss, tape, self.policy_network, self.policy_optimiser)  # Line 14
         alive = tf.reduce_mean(tf.reduce_prod(trajectory.continuation, 0))
         metrics |= {"policy_cost": masked_mean(costs, trajectory.mask), "continuation": alive}
         metrics |= {"policy_gradient": norms[0], "policy_weights": norms[1]}
@@ -280,7 +302,7 @@ class MGAIL(Resumable):
             states = tf.stop_gradient(trajectory.states[:-1])
             with tf.GradientTape() as tape:
                 loss = value_loss(self.value, states, targets, trajectory.mask)
-            norms = minimise(loss, tape, self.value, self._value_optimiser)
+            norms = minimise(loss, tape, self.value, self.value_optimiser)
             metrics |= {"value_loss": loss, "value": masked_mean(targets, trajectory.mask)}
             metrics |= {"value_gradient": norms[0], "value_weights": norms[1]}
             soft_update(self.target_value, self.value, VALUE_TARGET_RATE)
@@ -348,9 +370,9 @@ class MGAIL(Resumable):
         config = self.config
         if config.learning_rate_schedule == "linear":
             left = 1.0 - 0.9 * progress
-            self._policy_optimiser.learning_rate = left * config.policy_learning_rate
-            self._model_optimiser.learning_rate = left * config.model_learning_rate
-            self._discriminator_optimiser.learning_rate = left * config.discriminator_learning_rate
+            self.policy_optimiser.learning_rate = left * config.policy_learning_rate
+            self.model_optimiser.learning_rate = left * config.model_learning_rate
+            self.discriminator_optimiser.learning_rate = left * config.discriminator_learning_rate
         if not self.spec.discrete:
             first, last = config.log_std
             now = first + progress * (last - first)
@@ -380,12 +402,12 @@ class MGAIL(Resumable):
             "ema_model": self.ema_model,
             "value": self.value,
             "target_value": self.target_value,
-            "policy_optimiser": self._policy_optimiser,
-            "discriminator_optimiser": self._discriminator_optimiser,
-            "model_optimiser": self._model_optimiser,
-            "value_optimiser": self._value_optimiser,
+            "policy_optimiser": self.policy_optimiser,
+            "discriminator_optimiser": self.discriminator_optimiser,
+            "model_optimiser": self.model_optimiser,
+            "value_optimiser": self.value_optimiser,
             "average": self._average,
-            "termination_cost": self._termination_cost,
+            "termination_cost": self.termination_cost,
             "batches": self._batches,
             "buffer": self.buffer,
             "collector": self._collector,
@@ -401,8 +423,3 @@ def _adam(network: Any, rate: float, clip: float = GRADIENT_CLIP) -> Any:
 def _pairs(trajectory: Trajectory) -> StateActions:
     """Return the pairs [T, B, ...] that D judges."""
     return StateActions(trajectory.states[:-1], trajectory.actions)
-
-
-def _constants(batches: Batch) -> Batch:
-    """Return NumPy arrays as tensors; None stays None."""
-    return tf.nest.map_structure(lambda x: None if x is None else tf.constant(x), batches)

@@ -1,0 +1,221 @@
+"""The tables in README.md and docs/, made from the CSVs of results/.
+
+A page holds `<!-- table: NAME -->` and `<!-- end -->`; what stands between them is replaced by the
+table of that name.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mgail_tf.config.presets import ADDITIONS
+from mgail_tf.config.tasks import TASKS
+from mgail_tf.errors import BadInput
+from mgail_tf.reporting.rows import read
+
+_BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MODES = ("deterministic", "stochastic")
+
+
+def fill(page: str, folder: Path) -> str:
+    """Return a page with every table in it made again from a results folder.
+
+    Raises:
+        BadInput: the page names an unknown table, or a CSV is missing.
+    """
+
+    def made(match: re.Match[str]) -> str:
+        name = match[2]
+        if name not in TABLES:
+            raise BadInput(f"table: found {name!r}, expected one of {', '.join(TABLES)}")
+        return f"{match[1]}{_markdown(TABLES[name](folder))}{match[3]}"
+
+    return _BLOCK.sub(made, page)
+
+
+def _markdown(lines: Iterator[Sequence[str]]) -> str:
+    """Return lines of cells as a table, the first of them its header."""
+    header, *rows = lines
+    rule = ["---"] * len(header)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (header, rule, *rows))
+
+
+def _number(value: float) -> str:
+    """Return a return: whole from 1,000 on, with one decimal below."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}"
+
+
+def _steps(count: float) -> str:
+    """Return a number of environment steps to three digits."""
+    return f"{count / 1e6:.3g} M" if count >= 1e6 else f"{count / 1e3:.3g} k" if count else "0"
+
+
+def _name(task: str) -> str:
+    return TASKS[task].env_id.split("-")[0]
+
+
+def _finals(folder: Path, task: str, algorithm: str, mode: str = "deterministic") -> pd.DataFrame:
+    """Return the default runs of a task's smallest dataset, by seed."""
+    runs = read(folder / "runs.csv", ["task", "algorithm", "variant", "mode", "seed", "normalised"])
+    wanted = {"task": task, "algorithm": algorithm, "variant": "default", "mode": mode}
+    wanted |= {"num_trajectories": TASKS[task].num_trajectories}
+    return runs.loc[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)].sort_values("seed")
+
+
+def _experts(folder: Path, task: str) -> dict[str, pd.Series]:
+    """Return the rows of a task's expert by mode."""
+    table = read(folder / "experts.csv", ["task", "mode", "return_mean", "random_return_mean"])
+    rows = table[table["task"] == task].set_index("mode")
+    return {mode: rows.loc[mode] for mode in _MODES}
+
+
+def _summary(folder: Path) -> Iterator[Sequence[str]]:
+    """README's table: a row a task, normalised scores."""
+    yield "task", "demonstrations", "expert", "BC", "GAIL", "**MGAIL**", "MGAIL's steps", "GAIL's"
+    for task, settings in TASKS.items():
+        count, cells = settings.num_trajectories, []
+        for algorithm in ("bc", "gail", "mgail"):
+            runs = _finals(folder, task, algorithm)
+            cells.append(f"{runs['normalised'].mean():.2f}")
+            steps = _steps(runs["env_steps"].mean())
+            if algorithm == "gail":
+                gail_steps = steps
+        plural = "trajectory" if count == 1 else "trajectories"
+        shown = f"{count} {plural}, 1 pair in {settings.subsample}"
+        expert = _number(_experts(folder, task)["stochastic"]["return_mean"])
+        yield _name(task), shown, expert, *cells[:2], f"**{cells[2]}**", steps, gail_steps
+
+
+def _scores(folder: Path) -> Iterator[Sequence[str]]:
+    """Return and normalised score of every policy, both modes."""
+    yield (
+        "task",
+        "policy",
+        "steps",
+        "seeds",
+        "return (lowest to highest)",
+        "normalised",
+        "as sampled",
+    )
+    for task in TASKS:
+        expert = _experts(folder, task)
+        own = (expert["deterministic"]["normalised"], expert["stochastic"]["normalised"])
+        shown = _number(expert["deterministic"]["return_mean"])
+        steps = _steps(expert["deterministic"]["env_steps"])
+        seed = str(expert["deterministic"]["seed"])
+        yield _name(task), "expert (TRPO)", steps, seed, shown, f"{own[0]:.2f}", f"{own[1]:.2f}"
+        for algorithm in ("bc", "gail", "mgail"):
+            runs, sampled = (_finals(folder, task, algorithm, mode) for mode in _MODES)
+            values = runs["return_mean"]
+            ends = (_number(values.min()), _number(values.max()))
+            spread = f" ({ends[0]} to {ends[1]})" if len(runs) > 1 else ""
+            yield (
+                "",
+                algorithm.upper(),
+                _steps(runs["env_steps"].mean()),
+                _seeds(runs["seed"]),
+                f"{_number(values.mean())}{spread}",
+                f"{runs['normalised'].mean():.2f}",
+                f"{sampled['normalised'].mean():.2f}",
+            )
+
+
+def _seeds(seeds: pd.Series) -> str:
+    first, last = seeds.min(), seeds.max()
+    return str(first) if first == last else f"{first}-{last}"
+
+
+def _stability(folder: Path) -> Iterator[Sequence[str]]:
+    """How steady MGAIL's runs end, and what they cost."""
+    yield "task", "every seed, normalised", "stable seeds", "minutes a run"
+    table = read(folder / "table1.csv", ["task", "algorithm", "num_trajectories", "stable_seeds"])
+    for task, settings in TASKS.items():
+        runs = _finals(folder, task, "mgail")
+        cell = table[(table["task"] == task) & (table["algorithm"] == "mgail")]
+        cell = cell[cell["num_trajectories"] == settings.num_trajectories]
+        stable = cell["stable_seeds"].iloc[0]
+        each = " ".join(f"{value:.2f}" for value in runs["normalised"])
+        minutes = runs["wall_seconds"] / 60
+        cost = f"{minutes.min():.0f} to {minutes.max():.0f}"
+        yield _name(task), each, f"{stable:.0f} of {len(runs)}", cost
+
+
+def _second_experts(folder: Path) -> Iterator[Sequence[str]]:
+    """The same settings on other experts."""
+    yield "task", "expert as sampled", "steps", "MGAIL, by seed", "normalised"
+    other = folder / "other_experts"
+    runs = read(other / "runs.csv", ["task", "variant", "mode", "seed", "return_mean"])
+    runs = runs[runs["mode"] == "deterministic"].sort_values("seed")
+    for task in TASKS:
+        expert = _experts(other, task)["stochastic"]
+        low, high = expert["random_return_mean"], expert["return_mean"]
+        for _, rows in runs[runs["task"] == task].groupby("env_steps"):
+            values = rows["return_mean"]
+            scores = ", ".join(f"{(x - low) / (high - low):.2f}" for x in values)
+            shown = ", ".join(_number(x) for x in values)
+            yield _name(task), _number(high), _steps(rows["env_steps"].iloc[0]), shown, scores
+
+
+def _ablation(folder: Path) -> Iterator[Sequence[str]]:
+    """What each addition to the paper does."""
+    yield "addition X", "paper and X", "as sampled", "default without X", "as sampled"
+    table = read(folder / "ablations.csv", ["variant", "mode", "normalised"])
+    scores = table.set_index(["variant", "mode"])["normalised"]
+
+    def both(label: str) -> list[str]:
+        return [f"{scores[label, mode]:.2f}" for mode in _MODES]
+
+    yield "(none)", *both("paper"), *both("default")
+    for name in ADDITIONS:
+        yield f"`{name}`", *both(f"paper+{name}"), *both(f"default-{name}")
+
+
+def _forward_models(folder: Path) -> Iterator[Sequence[str]]:
+    """Figure 5 in numbers."""
+    yield "task", "seeds", "final: GRU", "final: vanilla", "on the way: GRU", "on the way: vanilla"
+    table = read(folder / "figure5.csv", ["task", "model", "normalised", "evaluation_mean"])
+    for task in TASKS:
+        rows = table[table["task"] == task].set_index("model")
+        models = [rows.loc["GRU and Hadamard product"], rows.loc["vanilla forward model"]]
+        columns = ("normalised", "evaluation_mean")
+        cells = [f"{row[column]:.2f}" for column in columns for row in models]
+        yield _name(task), str(models[0]["seeds"]), *cells
+
+
+def _audit(folder: Path) -> Iterator[Sequence[str]]:
+    """What is there of a score without an expert."""
+    yield "task", "algorithm", "with the expert", "untrained D", "constant policy", "other sign"
+    table = read(folder / "audit.csv", ["task", "algorithm", "audit", "return_mean"])
+    for (task, algorithm), rows in table.groupby(["task", "algorithm"], sort=False):
+        returns = rows.set_index("audit")["return_mean"]
+        audits = ("expert", "untrained", "constant", "other_sign")
+        yield _name(task), algorithm.upper(), *(_number(returns[name]) for name in audits)
+
+
+def _gradients(folder: Path) -> Iterator[Sequence[str]]:
+    """The exact gradient against the score function's."""
+    yield "T", "batch", "estimator", "cosine", "relative variance"
+    columns = ["horizon", "batch", "estimator", "cosine_mean", "relative_variance"]
+    for row in read(folder / "gradients.csv", columns)[columns].itertuples(index=False):
+        name = str(row.estimator).replace("_", " ")
+        yield (
+            str(row.horizon),
+            str(row.batch),
+            name,
+            f"{row.cosine_mean:.2f}",
+            (f"{row.relative_variance:.3g}"),
+        )
+
+
+TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
+    "summary": _summary,
+    "scores": _scores,
+    "stability": _stability,
+    "second-experts": _second_experts,
+    "ablations": _ablation,
+    "forward-models": _forward_models,
+    "audit": _audit,
+    "gradients": _gradients,
+}
