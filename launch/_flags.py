@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import math
 import os
 import platform
+import re
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +16,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # acting is one small product at a time
 if platform.machine() in ("x86_64", "AMD64"):  # or demonstrations depend on the processor: each
     os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")  # kernel rounds in its own way
+
+sys.path.append(os.getcwd())  # --task=my_module:MyEnv-v0 of a module in the current folder
 
 from absl import flags
 
@@ -92,14 +96,20 @@ Job = Callable[[dict[str, Any]], None]
 
 
 def script(
-    job: Job, values: flags.FlagValues, settings_of: str | None = None
+    job: Job,
+    values: flags.FlagValues,
+    settings_of: str | None = None,
+    arguments: str | None = None,
 ) -> Callable[[Sequence[str]], int]:
     """Return the main function of a script: it takes argv and returns the exit code.
 
     Args:
         job: is given the flags' values by name.
         settings_of: the algorithm whose settings --help_settings lists.
+        arguments: the name under which the job is given the words that are no flag; None: there
+            must be none.
     """
+    values.set_gnu_getopt()  # flags may stand behind other words
     if settings_of:
         text = "List the settings that --set takes, with defaults and meanings."
         flags.DEFINE_boolean("help_settings", False, text, flag_values=values)
@@ -110,7 +120,7 @@ def script(
         else:
             job(get)
 
-    return lambda argv: _run(job_or_help, _help(job.__module__), values, argv)
+    return lambda argv: _run(job_or_help, _help(job.__module__), values, arguments, argv)
 
 
 def _help(module: str) -> str:
@@ -118,7 +128,9 @@ def _help(module: str) -> str:
     return (getattr(sys.modules[module], "__doc__", "") or "").strip()
 
 
-def _run(job: Job, usage: str, values: flags.FlagValues, argv: Sequence[str]) -> int:
+def _run(
+    job: Job, usage: str, values: flags.FlagValues, arguments: str | None, argv: Sequence[str]
+) -> int:
     """Parse the flags, do the job, return the exit code: 2 bad input, 1 diverged, in one line."""
     try:
         values.unparse_flags()
@@ -128,11 +140,13 @@ def _run(job: Job, usage: str, values: flags.FlagValues, argv: Sequence[str]) ->
             print(f"{usage}\n\nflags:\n{values.get_help()}")
             return 0
         rest = values(list(argv))[1:]
-        if rest:
+        if rest and not arguments:
             raise mg.BadInput(
                 f"{' '.join(rest)}: found arguments without a flag, expected --flag=value"
             )
-        get = {name: values[name].value for name in values}
+        get = {name: _expanded(values[name].value) for name in values}
+        if arguments:
+            get[arguments] = rest
         warnings.showwarning = _show_warning
         job(get)
     except flags.Error as error:
@@ -153,6 +167,11 @@ def _run(job: Job, usage: str, values: flags.FlagValues, argv: Sequence[str]) ->
         print(f"\ninterrupted; {reason}", file=sys.stderr)
         return 130
     return 0
+
+
+def _expanded(value: Any) -> Any:
+    """Return a flag's value; a path that begins with ~ is one in the home folder."""
+    return os.path.expanduser(value) if isinstance(value, str) else value
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
@@ -206,13 +225,21 @@ def demonstrations(get: Mapping[str, Any]) -> mg.Demonstrations:
     spec = make(name, get["seed"]).spec
     shown = mg.Demonstrations.load(get["demos"]) if get["demos"] else mg.expert_demonstrations(name)
     count = get["num_trajectories"] or (task.num_trajectories if task else None)
+    if not get["num_trajectories"] and count and count > len(shown):
+        found = f"found {len(shown)} trajectories, expected {count}, the paper's smallest dataset"
+        raise mg.BadInput(f"{shown.source}: {found} of {name}; --num_trajectories says otherwise")
     every = get["subsample"] or (task.subsample if task else 1)
     return shown.for_spec(spec).sample(count, every, get["seed"])
 
 
+def as_file_name(text: str) -> str:
+    """Return a text with what has a meaning in paths, lists and shells replaced."""
+    return re.sub(r"[^\w.+=-]", "_", text)
+
+
 def folder(get: Mapping[str, Any], name: str) -> Path:
     """Return the run's folder, after checking that nothing is overwritten."""
-    out = Path(get["out"] or f"runs/{name.replace('/', '_').replace(':', '_')}")
+    out = Path(get["out"] or f"runs/{as_file_name(name)}")
     if not get["resume"]:
         check_free(out)
     return out
@@ -249,7 +276,7 @@ def print_scores(rows: Sequence[Mapping[str, Any]]) -> None:
     print(f"{'algorithm':12}{'mode':16}{'return':>10}{'std':>9}{'length':>9}{'normalised':>12}")
     for row in rows:
         numbers = [
-            float(row[name])
+            math.nan if row[name] is None else float(row[name])
             for name in ("return_mean", "return_std_over_episodes", "length_mean", "normalised")
         ]
         columns = "{:10.1f}{:9.1f}{:9.1f}{:12.3f}".format(*numbers)

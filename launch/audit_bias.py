@@ -14,6 +14,7 @@ import _flags
 from absl import flags
 
 import mgail_tf as mg
+from mgail_tf.reporting import tables
 
 FLAGS = _flags.define(
     *("seed", "env_steps", "set", "episodes", "out", "checkpoint_every", "threads", "smoke"),
@@ -31,9 +32,9 @@ def job(get: dict[str, Any]) -> None:
     config, env_steps = _flags.settings(get["algorithm"], get)
     demonstrations = _flags.demonstrations(get)
     _flags.load_tensorflow(get["threads"])
-    from mgail_tf.studies import bias_audit, tables
+    from mgail_tf.studies import bias_audit
 
-    name = f"audit-{get['task']}-seed{get['seed']}".replace("/", "_").replace(":", "_")
+    name = _flags.as_file_name(f"audit-{get['task']}-seed{get['seed']}")
     out = Path(get["out"] or f"runs/{name}")
     table = Path(get["table"] or out / "audit.csv")
     tables.check(table, bias_audit.COLUMNS)

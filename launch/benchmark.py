@@ -8,23 +8,24 @@ Leave the machine idle; stepping with 2 processes needs 2 cores.
 
 import importlib
 import sys
+from typing import Any
 
+import _flags
 from absl import flags
 
-from launch import cli
-from mgail_tf.types import BadInput
+import mgail_tf as mg
 
-SIZES = [
+RELEASED = [
     "horizon=10",
     "policy_batch=70",
     "model_batch=70",
     "discriminator_batch=70",
-    "model=hadamard_gru",
+    "forward_model=hadamard_gru",
     "model_units=100",
 ]
-NAMES = ["updates", "acting", "stepping"]
-FLAGS = cli.define(task="hopper", set=None, smoke=False, threads=1)
-flags.DEFINE_multi_enum("section", NAMES, NAMES, "What to measure.", flag_values=FLAGS)
+SECTIONS = ["updates", "acting", "stepping"]
+FLAGS = _flags.define("task", "set", "smoke", "threads")
+flags.DEFINE_multi_enum("section", SECTIONS, SECTIONS, "What to measure.", flag_values=FLAGS)
 flags.DEFINE_boolean(
     "peers", False, "Time PyTorch and JAX too: pip install -e '.[peers]'.", flag_values=FLAGS
 )
@@ -32,25 +33,25 @@ flags.DEFINE_integer("rounds", 10, "Turns of each variant.", lower_bound=1, flag
 flags.DEFINE_boolean("released_sizes", True, "Those above; or the task's own.", flag_values=FLAGS)
 
 
-def job() -> None:
+def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    get = cli.read(FLAGS)
-    config = cli.config("mgail", FLAGS, ["block=4"])
-    if get["released_sizes"]:
-        config = cli.override(config, SIZES + (get["set"] or []))
+    config = mg.for_task("mgail", get["task"])
+    config = mg.override(config, ["updates_per_call=4"] if get["smoke"] else [])
+    config = mg.override(config, RELEASED if get["released_sizes"] else [])
+    config = mg.override(config, get["set"])
+    mg.make(get["task"], 0)
     if get["peers"]:
         _import_peers()
-    cli.load_tensorflow(get["threads"])
-    from mgail_tf.peers import variants as peers
+    _flags.load_tensorflow(get["threads"])
+    from mgail_tf.studies import speed
+    from mgail_tf.studies.peers import variants as peers
 
-    from mgail_tf import benchmarks
-
-    sections = dict(benchmarks.SECTIONS)
+    sections = dict(speed.SECTIONS)
     if get["peers"]:
         sections["peers"] = peers.updates
     for section in [*get["section"], *(["peers"] if get["peers"] else [])]:
         variants = sections[section](get["task"], config)
-        timings = benchmarks.measure(variants, 1 if get["smoke"] else get["rounds"])
+        timings = speed.measure(variants, 1 if get["smoke"] else get["rounds"])
         print(f"\n{section:42}{'each':>12}{'ratio':>9}{'first call':>13}")
         for name, seconds, first in timings:
             cost = f"{seconds * 1e6:.1f} us" if seconds < 1e-3 else f"{seconds * 1e3:.2f} ms"
@@ -59,18 +60,16 @@ def job() -> None:
 
 
 def _import_peers() -> None:
-    for name in ("torch", "torch._dynamo", "jax", "optax"):  # after TensorFlow, torch's crashes
+    # before TensorFlow: torch crashes when it is imported after it
+    for name in ("torch", "torch._dynamo", "jax", "optax"):
         try:
             importlib.import_module(name)
         except ImportError as error:
             install = "pip install -e '.[peers]'"
-            raise BadInput(f"--peers: found no module {name}, expected: {install}") from error
+            raise mg.BadInput(f"--peers: found no module {name}, expected: {install}") from error
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code."""
-    return cli.run(job, FLAGS, argv)
-
+main = _flags.script(job, FLAGS)
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

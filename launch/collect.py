@@ -1,9 +1,10 @@
 """Merge the results of run folders into the tables of a results folder.
 
-    python launch/collect.py runs/sweep/* --out=results
+    python launch/collect.py runs/sweep runs/mine --out=results
 
-Imitators go to runs.csv and curves.csv there, experts to experts.csv. Rows of other runs are kept.
-A row of the same run with other numbers is refused, or replaced with --replace.
+A folder is that of a run, or one that holds such folders. Imitators go to runs.csv and curves.csv
+in --out, experts to experts.csv. Rows of other runs are kept. A row of the same run with other
+numbers is refused, or replaced with --replace.
 """
 
 import sys
@@ -17,7 +18,6 @@ import mgail_tf as mg
 from mgail_tf.reporting import collect
 
 FLAGS = _flags.define()
-flags.DEFINE_list("runs", [], "Folders of runs, between commas.", flag_values=FLAGS)
 flags.DEFINE_string("out", "results", "Folder of the tables.", flag_values=FLAGS)
 flags.DEFINE_boolean("replace", False, "Let new rows replace those there.", flag_values=FLAGS)
 
@@ -31,13 +31,7 @@ def job(get: dict[str, Any]) -> None:
         print(f"{table}: {added} new rows, {total} in all")
 
 
-def main(argv: list[str]) -> int:
-    """Return the exit code; arguments without a flag are folders of runs."""
-    named = [word for word in argv[1:] if not word.startswith("-")]
-    given = [f"--runs={','.join(named)}"] if named else []
-    rest = [word for word in argv[1:] if word.startswith("-")]
-    return _flags.script(job, FLAGS)([argv[0], *rest, *given])
-
+main = _flags.script(job, FLAGS, arguments="runs")
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv))

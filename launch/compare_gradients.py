@@ -14,6 +14,7 @@ import _flags
 from absl import flags
 
 import mgail_tf as mg
+from mgail_tf.reporting import tables
 from mgail_tf.training import provenance
 
 FLAGS = _flags.define(
@@ -30,13 +31,13 @@ def job(get: dict[str, Any]) -> None:
     config, env_steps = _flags.settings("mgail", get)
     demonstrations = _flags.demonstrations(get)
     _flags.load_tensorflow(get["threads"])
-    from mgail_tf.studies import gradient_comparison, tables
+    from mgail_tf.studies import gradient_comparison
 
     table = Path(get["table"])
     tables.check(table, gradient_comparison.TABLE)
     agent = mg.MGAIL(get["task"], demonstrations, config, get["seed"])
     gradient_comparison.check(agent)
-    agent.learn(env_steps, progress=True)
+    agent.learn(env_steps)
     run = {"task": get["task"], "seed": get["seed"], "env_steps": env_steps}
     print(f"{'horizon':>8}{'batch':>7} {'estimator':30}{'cosine':>8}{'variance':>12}")
     for row in gradient_comparison.compare(agent, get["horizon"], get["batch"], get["seed"]):

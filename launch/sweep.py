@@ -26,6 +26,8 @@ import mgail_tf as mg
 from mgail_tf.config.presets import ablations
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.envs.gym_env import make
+from mgail_tf.errors import one_line
+from mgail_tf.policies.numpy_policy import sha256
 from mgail_tf.reporting import collect
 
 FLAGS = _flags.define("set", "smoke", "demos", "env_steps", "label", "episodes", out="runs/sweep")
@@ -48,7 +50,7 @@ class _Run(NamedTuple):
     seed: int
     folder: Path
     flags: tuple[str, ...]
-    config: Any
+    described: dict[str, Any]  # entries of its config.json
 
     def __str__(self) -> str:
         return f"{self.algorithm} {self.task} {self.label} seed {self.seed}"
@@ -57,16 +59,18 @@ class _Run(NamedTuple):
         """Return whether the run is finished.
 
         Raises:
-            BadInput: its folder holds a run with other settings.
+            BadInput: its folder holds another finished run.
         """
         path = self.folder / "config.json"
-        if not (self.folder / "final.json").exists() or not path.exists():
+        if not (self.folder / "final.json").exists():
             return False
-        found = json.loads(path.read_text())["config"]
-        if found != json.loads(json.dumps(dataclasses.asdict(self.config))):
-            raise mg.BadInput(
-                f"{self.folder}: holds a run with other settings; choose another --out"
-            )
+        try:
+            found = json.loads(path.read_text())
+            differing = [name for name, value in self.described.items() if found[name] != value]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise mg.BadInput(f"{path}: not that of a run ({one_line(error)})") from error
+        if differing:
+            raise mg.BadInput(f"{path}: {differing[0]}: another run's; choose another --out")
         return True
 
 
@@ -86,6 +90,8 @@ def _wanted(get: dict[str, Any]) -> list[_Run]:
             if not demos:
                 raise mg.BadInput(f"--tasks: found {task!r}, expected --demos with it")
             make(task, 0)
+    if get["label"] and (get["ablations"] or len(get["presets"]) > 1):
+        raise mg.BadInput(f"--label={get['label']}: found several variants, expected one")
     variants: dict[str, tuple[str, dict[str, Any]]]
     variants = {get["label"] or preset: (preset, {}) for preset in get["presets"]}
     if get["ablations"]:
@@ -105,16 +111,21 @@ def _run(
     preset, settings = variant
     algorithm = get["algorithm"]
     changes = [*(f"{key}={value}" for key, value in settings.items()), *get["set"]]
-    config, _ = _flags.settings(algorithm, {**get, "task": task, "preset": preset, "set": changes})
-    name = f"{algorithm}-{task}-{label}-seed{seed}".replace("/", "_").replace(":", "_")
-    folder = Path(get["out"]) / name
+    given = {**get, "task": task, "preset": preset, "set": changes}
+    config, total = _flags.settings(algorithm, given)
+    described: dict[str, Any] = {"variant": label, "seed": int(seed)}
+    described["config"] = json.loads(json.dumps(dataclasses.asdict(config)))
+    described |= {} if algorithm == "bc" else {"env_steps": total}
+    folder = Path(get["out"]) / _flags.as_file_name(f"{algorithm}-{task}-{label}-seed{seed}")
     words = [f"--task={task}", f"--preset={preset}", f"--label={label}", f"--seed={seed}"]
     words += [f"--out={folder}", "--resume", f"--episodes={get['episodes']}"]
     words += [f"--set={change}" for change in changes]
     words += ["--smoke"] if get["smoke"] else []
     words += [f"--env_steps={get['env_steps']}"] if get["env_steps"] else []
-    words += [f"--demos={demos}"] if (demos := _demos(get, task)) else []
-    return _Run(algorithm, task, label, int(seed), folder, tuple(words), config)
+    if demos := _demos(get, task):
+        words.append(f"--demos={demos}")
+        described["demos_sha256"] = sha256(Path(demos))
+    return _Run(algorithm, task, label, int(seed), folder, tuple(words), described)
 
 
 def _train(run: _Run, cores: "queue.Queue[int]") -> bool:
@@ -124,11 +135,12 @@ def _train(run: _Run, cores: "queue.Queue[int]") -> bool:
     core = cores.get()
     try:
         print(f"begun: {run}", flush=True)
-        with run.folder.with_suffix(".log").open("a+") as log:
+        with run.folder.with_name(f"{run.folder.name}.log").open("a+") as log:
             place = log.seek(0, os.SEEK_END)
             command = [sys.executable, str(script), *run.flags]
             child = subprocess.Popen(command, stdout=log, stderr=log)
-            os.sched_setaffinity(child.pid, {core})
+            if hasattr(os, "sched_setaffinity"):  # not on macOS
+                os.sched_setaffinity(child.pid, {core})
             code = child.wait()
             log.seek(place)
             lines = log.read().replace("\r", "\n").strip().split("\n")
@@ -139,10 +151,17 @@ def _train(run: _Run, cores: "queue.Queue[int]") -> bool:
         cores.put(core)
 
 
+def _cores() -> list[int]:
+    """Return the cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     wanted = _wanted(get)
-    usable = sorted(os.sched_getaffinity(0))
+    usable = _cores()
     if get["jobs"] > len(usable):
         raise mg.BadInput(f"--jobs={get['jobs']}: expected at most {len(usable)}, the cores here")
     left = [run for run in wanted if not run.made()]

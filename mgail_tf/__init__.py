@@ -8,7 +8,12 @@ TensorFlow.
 """
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING, Any
+
+if "keras" not in sys.modules:  # Keras reads it when it is first imported
+    os.environ["KERAS_BACKEND"] = "tensorflow"
 
 if TYPE_CHECKING:
     from mgail_tf.agents.bc import BC as BC

@@ -1,6 +1,9 @@
 """Writing files and folders so that nothing is overwritten and nothing is seen half written."""
 
+import json
+import math
 from pathlib import Path
+from typing import Any
 
 from mgail_tf.errors import BadInput
 
@@ -27,6 +30,19 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise BadInput(f"{path}: cannot be made ({error.strerror})") from error
+
+
+def to_json(data: Any) -> str:
+    """Return data as indented JSON; a number that is not finite is null, as JSON has none."""
+
+    def finite(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: finite(x) for key, x in value.items()}
+        if isinstance(value, list | tuple):
+            return [finite(x) for x in value]
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    return json.dumps(finite(data), indent=2, allow_nan=False) + "\n"
 
 
 def write_whole(path: Path, text: str) -> None:

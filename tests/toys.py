@@ -45,11 +45,14 @@ class ImageStates(Linear):
     observation_space = Box(0, 255, (8, 8, 3), np.uint8)
 
 
-class Blind(Linear):
-    """Returns NaN states after the first."""
+class Returns(Linear):
+    """Returns the same state and reward at every step, whatever is wrong with them."""
+
+    def __init__(self, state, reward):
+        self._returned = np.array(state, np.float32), reward
 
     def step(self, action):
-        return np.full(2, np.nan, np.float32), 0.0, False, False, {}
+        return *self._returned, False, False, {}
 
 
 class AtOnce(gymnasium.Env):
@@ -98,20 +101,6 @@ class Unmade(Linear):
         raise OSError("no model file")
 
 
-class Grows(Linear):
-    """Returns states of another shape after the first."""
-
-    def step(self, action):
-        return np.zeros(3, np.float32), 0.0, False, False, {}
-
-
-class Rich(Linear):
-    """Returns an infinite reward."""
-
-    def step(self, action):
-        return np.zeros(2, np.float32), np.inf, False, False, {}
-
-
 class Uncopied(Linear):
     """Cannot be copied, as what holds a simulator cannot."""
 
@@ -142,21 +131,22 @@ class Drawn(gymnasium.Env):
 
 def register() -> None:
     """Make the toys known to gymnasium, once."""
-    for name, toy, limit in (
-        ("ToyLinear-v0", Linear, 50),
-        ("ToyDict-v0", DictStates, 50),
-        ("ToyImage-v0", ImageStates, 50),
-        ("ToyBlind-v0", Blind, 50),
-        ("ToyAtOnce-v0", AtOnce, 50),
-        ("ToyEndless-v0", Endless, None),
-        ("ToyRaises-v0", Raises, 50),
-        ("ToyNoReset-v0", NoReset, 50),
-        ("ToyUnmade-v0", Unmade, 50),
-        ("ToyGrows-v0", Grows, 50),
-        ("ToyRich-v0", Rich, 50),
+    for name, toy, options in (
+        ("ToyLinear-v0", Linear, {}),
+        ("ToyDict-v0", DictStates, {}),
+        ("ToyImage-v0", ImageStates, {}),
+        ("ToyAtOnce-v0", AtOnce, {}),
+        ("ToyRaises-v0", Raises, {}),
+        ("ToyNoReset-v0", NoReset, {}),
+        ("ToyUnmade-v0", Unmade, {}),
+        ("ToyBlind-v0", Returns, {"state": [np.nan, np.nan], "reward": 0.0}),
+        ("ToyGrows-v0", Returns, {"state": [0.0, 0.0, 0.0], "reward": 0.0}),
+        ("ToyRich-v0", Returns, {"state": [0.0, 0.0], "reward": np.inf}),
     ):
         if name not in gymnasium.registry:
-            gymnasium.register(name, toy, max_episode_steps=limit)
+            gymnasium.register(name, toy, max_episode_steps=50, kwargs=options)
+    if "ToyEndless-v0" not in gymnasium.registry:
+        gymnasium.register("ToyEndless-v0", Endless)
 
 
 def expert_action(states: np.ndarray) -> np.ndarray:
@@ -172,6 +162,13 @@ class LinearExpert:
         return (expert_action(state) / 2.0 + noise).astype(np.float32)
 
 
+def action_error(policy) -> float:
+    """Return the root mean square distance of a policy's actions to the linear expert's."""
+    states = np.random.default_rng(1).uniform(-1, 1, (500, 2)).astype(np.float32)
+    taken = 2.0 * np.clip(policy.head(states), -1, 1)
+    return float(np.sqrt(np.mean((taken - expert_action(states)) ** 2)))
+
+
 class Random:
     """A policy that draws normal actions, or uniform discrete ones, whatever the state."""
 
@@ -180,7 +177,9 @@ class Random:
 
     def act(self, state, rng):
         drawn = rng.normal(size=self._spec.action_size).astype(np.float32)
-        return np.eye(len(drawn), dtype=np.float32)[drawn.argmax()] if self._spec.discrete else drawn
+        if not self._spec.discrete:
+            return drawn
+        return np.eye(len(drawn), dtype=np.float32)[drawn.argmax()]
 
 
 def linear() -> gymnasium.Env:

@@ -66,10 +66,12 @@ def _one_line(error: pydantic.ValidationError) -> str:
 def describe(config_type: type) -> str:
     """Return a text that lists every setting: name, default, meaning."""
     lines = []
+    described = [vars(kind).get("__pydantic_fields__", {}) for kind in config_type.__mro__]
     for field in dataclasses.fields(config_type):
-        info = vars(config_type)["__pydantic_fields__"][field.name]
-        meaning = " ".join((info.description or "").split())
-        lines.append(f"  {field.name}={info.default}\n      {meaning}")
+        infos = [fields[field.name] for fields in described if field.name in fields]
+        # one that is inherited is described where it was written
+        text = next(info.description for info in infos if info.description)
+        lines.append(f"  {field.name}={infos[0].default}\n      {' '.join(text.split())}")
     return "\n".join(lines)
 
 

@@ -198,8 +198,8 @@ class Demonstrations:
             BadInput: the environment, the sizes or the actions are others.
         """
         name = self.source
-        if self.env_id:
-            _check(name, "env_id", self.env_id, spec.env_id)
+        if self.env_id:  # with or without the module that registers it
+            _check(name, "env_id", self.env_id.rpartition(":")[2], spec.env_id)
         _check(name, "states: size", self.states.shape[1:], (spec.state_size,))
         return dataclasses.replace(self, actions=_applied(name, self.actions, spec))
 

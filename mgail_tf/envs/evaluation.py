@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from mgail_tf.envs.gym_env import EnvLike, copy_of, make
+from mgail_tf.envs.gym_env import EnvLike, apart_from, make
 from mgail_tf.envs.rollout import Collector, Policy
 from mgail_tf.errors import BadInput
 from mgail_tf.types import Episode
@@ -67,11 +67,14 @@ def evaluate(
     if episodes < 1 or mode not in MODES:
         expected = f"1 or more, {' or '.join(MODES)}"
         raise BadInput(f"evaluate: found {episodes} episodes, {mode}; expected {expected}")
-    collector = Collector(make(copy_of(env) or env, seed), np.random.default_rng(seed))
-    for _ in range(episodes):
-        episode = collector.run_episode(policy, stochastic=mode == "stochastic")
-        if seen:
-            seen(episode)
+    collector = Collector(make(apart_from(env), seed), np.random.default_rng(seed))
+    try:
+        for _ in range(episodes):
+            episode = collector.run_episode(policy, stochastic=mode == "stochastic")
+            if seen:
+                seen(episode)
+    finally:
+        collector.env.close()
     returns, lengths = np.asarray(collector.finished, np.float64).T
     return Score(mode, episodes, returns.mean(), returns.std(), lengths.mean())
 
@@ -80,7 +83,7 @@ class _Uniform:
     """Uniformly random actions."""
 
     def __init__(self, env: EnvLike, seed: int):
-        self._spec, self._rng = make(copy_of(env) or env, seed).spec, np.random.default_rng(seed)
+        self._spec, self._rng = make(apart_from(env), seed).spec, np.random.default_rng(seed)
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Return a sample [A], whatever the state."""

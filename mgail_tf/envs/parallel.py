@@ -6,6 +6,7 @@ What is collected depends on how many environments there are, not on how many pr
 import contextlib
 import multiprocessing
 import signal
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,10 @@ class _Share:
             collector.finished.clear()
         return episodes, finished
 
+    def close(self) -> None:
+        for collector in self._collectors:
+            collector.env.close()
+
     def state_dict(self) -> list[Any]:
         return [collector.state_dict() for collector in self._collectors]
 
@@ -64,17 +69,26 @@ class _Share:
 def _serve(pipe: Any, *share: Any) -> None:
     """Answer (method, arguments) with (result, error) until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    held = None
-    while True:
-        try:
+    held: _Share | None = None
+    try:
+        while True:
             method, arguments = pipe.recv()
-        except EOFError:
-            return
-        try:
-            held = held or _Share(*share)
-            pipe.send((getattr(held, method)(*arguments), None))
-        except Exception as error:
-            pipe.send((None, error))
+            try:
+                held = held or _Share(*share)
+                pipe.send((getattr(held, method)(*arguments), None))
+            except Exception as error:
+                pipe.send((None, error))
+    except EOFError:  # the parent is gone
+        pass
+    finally:
+        if held:
+            held.close()
+
+
+def _end(pipe: Any, process: Any) -> None:
+    """Let a worker close its environments; it does when the pipe is closed."""
+    pipe.close()
+    process.join(5.0)
 
 
 class _Worker:
@@ -86,6 +100,7 @@ class _Worker:
         self._process = context.Process(target=_serve, args=(theirs, *share), daemon=True)
         self._process.start()
         theirs.close()
+        weakref.finalize(self, _end, self._pipe, self._process)
 
     def ask(self, method: str, *arguments: Any) -> None:
         with contextlib.suppress(BrokenPipeError):  # `answer` says so

@@ -22,7 +22,7 @@ class Discriminator(keras.Model):
         super().__init__()
         self.trunk = MLP(spec.state_size + spec.action_size, hidden, 1, activation, seed)
 
-    def call(self, states, actions):
+    def call(self, states: Any, actions: Any) -> Any:
         """Return logits [...] for states [..., S] and actions [..., A]."""
         return tf.squeeze(self.trunk(tf.concat([states, actions], -1)), -1)
 

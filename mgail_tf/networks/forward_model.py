@@ -62,7 +62,7 @@ class HadamardGRU(_ForwardModel):
         self.hidden_size = units
         self.built = True
 
-    def call(self, states, actions, hidden) -> Prediction:
+    def call(self, states: Any, actions: Any, hidden: Any) -> Prediction:
         """Predict one step from states [B, S], actions [B, A], hidden [B, H]."""
         memory, _ = self.gru(self.state_in(states), [hidden])
         code = self.state_out(memory) * self.action_in(actions)
@@ -86,7 +86,7 @@ class Vanilla(_ForwardModel):
         self.hidden_size = 1
         self.built = True
 
-    def call(self, states, actions, hidden) -> Prediction:
+    def call(self, states: Any, actions: Any, hidden: Any) -> Prediction:
         """Predict one step from states [B, S] and actions [B, A]; hidden is passed through."""
         code = tf.concat([states, actions], -1)
         return self._predict(states, code, hidden)

@@ -1,6 +1,7 @@
 """A stack of dense layers: the trunk of every network here."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 
@@ -40,7 +41,7 @@ class MLP(keras.Model):
             self.dense.append(layer)
         self.built = True
 
-    def call(self, x):
+    def call(self, x: Any) -> Any:
         """Apply the layers to x [..., input_size]."""
         for layer in self.dense:
             x = layer(x)

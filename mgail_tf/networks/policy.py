@@ -49,11 +49,11 @@ class GaussianPolicy(keras.Model):
             name="log_std",
         )
 
-    def call(self, states):
+    def call(self, states: Any) -> Any:
         """Return the mean [..., A] for states [..., S]; it is also the mode."""
         return self.mean(states)
 
-    def distribution(self, states, frozen: bool = False) -> Any:
+    def distribution(self, states: Any, frozen: bool = False) -> Any:
         """Return the distribution over actions; its log_prob sums over components.
 
         Args:
@@ -64,11 +64,11 @@ class GaussianPolicy(keras.Model):
             mean, std = tf.stop_gradient(mean), tf.stop_gradient(std)
         return tfd.Independent(tfd.Normal(mean, std), reinterpreted_batch_ndims=1)
 
-    def sample(self, states, noise):
+    def sample(self, states: Any, noise: Any) -> Any:
         """Return mean(s) + std * noise (Eq. 10), noise from `draw_noise`, of the mean's shape."""
         return self(states) + tf.exp(tf.convert_to_tensor(self.log_std)) * noise
 
-    def infer_noise(self, states, actions, noise):
+    def infer_noise(self, states: Any, actions: Any, noise: Any) -> Any:
         """Return the noise with which `sample` draws the given actions; `noise` is not needed."""
         return (actions - self(states)) / tf.exp(tf.convert_to_tensor(self.log_std))
 
@@ -104,20 +104,20 @@ class CategoricalPolicy(keras.Model):
             spec.state_size, hidden, spec.action_size, activation, seed, "linear", output_scale
         )
 
-    def call(self, states):
+    def call(self, states: Any) -> Any:
         """Return logits [..., A] for states [..., S]."""
         return self.logits(states)
 
-    def distribution(self, states, frozen: bool = False) -> Any:
+    def distribution(self, states: Any, frozen: bool = False) -> Any:
         """Return the distribution over one-hot actions (`frozen`: without gradient)."""
         logits = tf.stop_gradient(self(states)) if frozen else self(states)
         return tfd.OneHotCategorical(logits=logits, dtype=keras.backend.floatx())
 
-    def relaxed(self, states) -> Any:
+    def relaxed(self, states: Any) -> Any:
         """Return the Gumbel-softmax distribution that `sample` draws its soft action from."""
         return tfd.RelaxedOneHotCategorical(self.temperature, logits=self(states))
 
-    def sample(self, states, noise):
+    def sample(self, states: Any, noise: Any) -> Any:
         """Return a one-hot sample whose gradient is the soft one's (Section 3.2.2).
 
         argmax(g + log pi) forward, d softmax((g + log pi) / tau) backward; noise g is from
@@ -128,7 +128,7 @@ class CategoricalPolicy(keras.Model):
         hard = tf.one_hot(tf.argmax(scores, -1), scores.shape[-1], dtype=soft.dtype)
         return soft + tf.stop_gradient(hard - soft)
 
-    def infer_noise(self, states, actions, noise):
+    def infer_noise(self, states: Any, actions: Any, noise: Any) -> Any:
         """Return Gumbel noise from its posterior given that `sample` draws the given actions.
 
         The winner's score is Gumbel at log sum exp of the logits, the others' are Gumbels cut off

@@ -1,6 +1,7 @@
 """The state-value network and its regression."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ class Value(keras.Model):
         super().__init__()
         self.trunk = MLP(state_size, hidden, 1, activation, seed)
 
-    def call(self, states):
+    def call(self, states: Any) -> Any:
         """Return values [...] for states [..., S]."""
         return tf.squeeze(self.trunk(states), -1)
 

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgail_tf.errors import BadInput
-from mgail_tf.files import check_free
+from mgail_tf.files import check_free, to_json
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.types import Spec
 
@@ -31,12 +31,16 @@ class _Exported(tf.Module):
         seed = tf.TensorSpec([], tf.int64, "seed")
 
         @tf.function(input_signature=[rows])
-        def act(states):
+        def serve(states):
             return {"actions": self._applied(self._head(states))}
+
+        @tf.function(input_signature=[rows])
+        def act(states):
+            return serve(_finite(states))
 
         @tf.function(input_signature=[rows, seed])
         def sample(states, seed):
-            head = self._head(states)
+            head = self._head(_finite(states))
             seeds = tf.stack([seed, tf.zeros_like(seed)])
             uniform = tf.random.stateless_uniform(tf.shape(head), seeds, minval=1e-7)
             if spec.discrete:
@@ -45,16 +49,20 @@ class _Exported(tf.Module):
                 head += tf.exp(self.log_std) * tf.math.ndtri(uniform)
             return {"actions": self._applied(head)}
 
-        self.act, self.sample = act, sample
+        self.serve, self.act, self.sample = serve, act, sample
 
     def _head(self, states):
-        """Return means in [-1, 1] units or logits [B, A], as `NumpyPolicy.head` does."""
+        """Return means in [-1, 1] units or logits [B, A], as `NumpyPolicy.head` does, in float32.
+
+        The mean is taken off in two parts, the second of which is what float32 lacks of the first:
+        of states far from zero nothing is lost.
+        """
         policy, normaliser = self._policy, self._policy.normaliser
-        # clipped, an infinite state would get an action like any other
-        states = tf.debugging.check_numerics(states, "states: expected finite numbers")
-        seen = tf.cast(states[:, : len(normaliser.mean)], tf.float64)
-        scaled = (seen - normaliser.mean.astype(np.float64)) / normaliser.std.astype(np.float64)
-        x = tf.cast(tf.clip_by_value(scaled, -normaliser.clip, normaliser.clip), tf.float32)
+        mean = normaliser.mean.astype(np.float32)
+        rest = (normaliser.mean - mean).astype(np.float32)
+        std = normaliser.std.astype(np.float32)
+        scaled = ((states[:, : len(mean)] - mean) - rest) / std
+        x = tf.clip_by_value(scaled, -np.float32(normaliser.clip), np.float32(normaliser.clip))
         last = len(self.weights) - 2
         for i in range(0, len(self.weights), 2):
             name = policy.output if i == last else policy.activation
@@ -68,6 +76,11 @@ class _Exported(tf.Module):
             return spec.first_action + tf.argmax(head, -1)
         actions = spec.action_shift + spec.action_scale * head
         return tf.clip_by_value(actions, spec.action_low, spec.action_high)
+
+
+def _finite(states):
+    """Return states; one that is not finite would be clipped and get an action like any other."""
+    return tf.debugging.check_numerics(states, "states: expected finite numbers")
 
 
 @contextlib.contextmanager
@@ -89,7 +102,9 @@ def _uninterrupted() -> Iterator[None]:
 def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
     """Write a SavedModel with signatures `act(states)` and `sample(states, seed)`.
 
-    states: float32 [B, S] as observed; seed: int64 []. Both return {"actions": [B, A] or [B]}.
+    states: float32 [B, S] as observed; seed: int64 []. Both return {"actions": [B, A] or [B]}, and
+    refuse states that are not finite. `serving_default` is `act` without that check, in operations
+    that TFLite has too.
     `metadata` goes to metadata.json in the same folder, with the env id and the sizes.
 
     Raises:
@@ -101,6 +116,7 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
         signatures = {
             "act": module.act.get_concrete_function(),
             "sample": module.sample.get_concrete_function(),
+            "serving_default": module.serve.get_concrete_function(),
         }
         tf.saved_model.save(module, str(path), signatures)
     spec = policy.spec
@@ -109,9 +125,12 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
         "state_size": spec.state_size,
         "action_size": spec.action_size,
         "discrete": spec.discrete,
+        "action_low": None if spec.discrete else spec.action_low.tolist(),
+        "action_high": None if spec.discrete else spec.action_high.tolist(),
+        "first_action": spec.first_action,
         **metadata,
     }
-    (path / "metadata.json").write_text(json.dumps(described, indent=2) + "\n")
+    (path / "metadata.json").write_text(to_json(described))
 
 
 class SavedPolicy:

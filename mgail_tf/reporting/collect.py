@@ -1,7 +1,5 @@
 """From run folders to the tables of a results folder: runs.csv, curves.csv and experts.csv."""
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -11,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from mgail_tf.errors import BadInput, one_line
-from mgail_tf.files import make_folder, write_whole
-from mgail_tf.reporting.rows import CURVE_COLUMNS, EXPERT_COLUMNS, RUN, RUN_COLUMNS
+from mgail_tf.files import make_folder
+from mgail_tf.reporting import tables
+from mgail_tf.reporting.tables import CURVE_COLUMNS, EXPERT_COLUMNS, RUN, RUN_COLUMNS
 
 _POINTS = 40  # of a learning curve that are kept, beside its evaluations
 # table -> its columns, and those that say which run and which row of it
@@ -55,16 +54,14 @@ def merge(folders: Sequence[Path], out: Path, replace: bool = False) -> list[tup
     for folder in _runs(folders):
         for table, row in _rows_of(folder):
             columns = _TABLES[table][0]
-            found.setdefault(table, []).append({name: _text(row.get(name)) for name in columns})
+            if missing := [name for name in columns if name not in row]:
+                raise BadInput(f"{folder}: rows: found no {missing}, expected {list(columns)}")
+            found.setdefault(table, []).append({name: _text(row[name]) for name in columns})
     make_folder(out)
     # every table is merged before any is written
     merged = {name: _merged(out / name, rows, replace) for name, rows in found.items()}
     for name, (_, rows) in merged.items():
-        text = io.StringIO()
-        writer = csv.DictWriter(text, _TABLES[name][0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        write_whole(out / name, text.getvalue())
+        tables.write(out / name, _TABLES[name][0], rows)
     return [(out / name, added, len(rows)) for name, (added, rows) in merged.items()]
 
 
@@ -92,7 +89,7 @@ def _rows_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if algorithm == "trpo":
                 yield "experts.csv", {**row, "algorithm": "expert"}
             else:
-                yield "runs.csv", row
+                yield "runs.csv", {**row}
         if algorithm in ("gail", "mgail"):
             for point in curve(folder / "progress.csv").astype(object).to_dict("records"):
                 yield "curves.csv", {**rows[0], **{str(k): v for k, v in point.items()}}
@@ -105,17 +102,10 @@ def _merged(
 ) -> tuple[int, list[dict[str, str]]]:
     """Return how many rows a table gains, and its rows: those there, then the new ones."""
     columns, key = _TABLES[path.name]
-    rows: dict[tuple[str, ...], dict[str, str]] = {}
-    if path.exists():
-        with path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            held = list(reader)
-        if list(reader.fieldnames or []) != list(columns):
-            found = reader.fieldnames
-            raise BadInput(f"{path}: columns: found {found}, expected {list(columns)}")
-        rows = {tuple(row[name] for name in key): row for row in held}
-        if len(rows) != len(held):
-            raise BadInput(f"{path}: found a row twice, expected one a run and mode")
+    held = tables.held(path, columns)
+    rows = {tuple(row[name] for name in key): row for row in held}
+    if len(rows) != len(held):
+        raise BadInput(f"{path}: found a row twice, expected one a run and mode")
     before = len(rows)
     run_key = [name for name in key if name != "env_steps"]
     replaced = set()

@@ -11,7 +11,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput
-from mgail_tf.reporting.rows import read
+from mgail_tf.reporting.tables import read
 
 Lines = Mapping[tuple[str, str], tuple[str, str]]  # (algorithm, variant) -> (label, colour)
 ALGORITHMS: Lines = {

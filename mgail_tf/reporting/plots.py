@@ -9,7 +9,7 @@ from matplotlib.figure import Figure  # not pyplot: a caller's backend is left a
 from matplotlib.ticker import EngFormatter
 
 from mgail_tf.errors import BadInput
-from mgail_tf.reporting.rows import read
+from mgail_tf.reporting.tables import read
 
 
 def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, float]) -> None:

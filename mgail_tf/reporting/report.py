@@ -7,13 +7,14 @@ table of that name.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from mgail_tf.config.presets import ADDITIONS
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput
-from mgail_tf.reporting.rows import read
+from mgail_tf.reporting.tables import read
 
 _BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _MODES = ("deterministic", "stochastic")
@@ -59,12 +60,17 @@ def _name(task: str) -> str:
 def _finals(folder: Path, task: str, algorithm: str, mode: str = "deterministic") -> pd.DataFrame:
     """Return the default runs of a task's smallest dataset, by seed."""
     runs = read(folder / "runs.csv", ["task", "algorithm", "variant", "mode", "seed", "normalised"])
-    wanted = {"task": task, "algorithm": algorithm, "variant": "default", "mode": mode}
+    wanted: dict[str, Any] = {
+        "task": task,
+        "algorithm": algorithm,
+        "variant": "default",
+        "mode": mode,
+    }
     wanted |= {"num_trajectories": TASKS[task].num_trajectories}
     return runs.loc[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)].sort_values("seed")
 
 
-def _experts(folder: Path, task: str) -> dict[str, pd.Series]:
+def _experts(folder: Path, task: str) -> dict[str, Any]:
     """Return the rows of a task's expert by mode."""
     table = read(folder / "experts.csv", ["task", "mode", "return_mean", "random_return_mean"])
     rows = table[table["task"] == task].set_index("mode")
@@ -188,7 +194,8 @@ def _audit(folder: Path) -> Iterator[Sequence[str]]:
     """What is there of a score without an expert."""
     yield "task", "algorithm", "with the expert", "untrained D", "constant policy", "other sign"
     table = read(folder / "audit.csv", ["task", "algorithm", "audit", "return_mean"])
-    for (task, algorithm), rows in table.groupby(["task", "algorithm"], sort=False):
+    for _, rows in table.groupby(["task", "algorithm"], sort=False):
+        task, algorithm = rows["task"].iloc[0], rows["algorithm"].iloc[0]
         returns = rows.set_index("audit")["return_mean"]
         audits = ("expert", "untrained", "constant", "other_sign")
         yield _name(task), algorithm.upper(), *(_number(returns[name]) for name in audits)

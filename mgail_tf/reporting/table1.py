@@ -9,7 +9,7 @@ from scipy import stats
 
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput
-from mgail_tf.reporting.rows import read
+from mgail_tf.reporting.tables import read
 
 READ = ("runs.csv", "curves.csv", "paper_table1.csv")
 CELL = ["task", "num_trajectories", "algorithm"]

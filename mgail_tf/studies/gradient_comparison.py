@@ -54,7 +54,7 @@ class Estimators:
         self._termination_cost = agent.termination_cost.value()
 
     def batches(self, count: int, rng: np.random.Generator) -> Iterator[tuple[Sequences, Any]]:
-        """Yield (recorded steps [burn_in_steps + 1, B, ...], noise [T, B, A]) of `count` batches."""
+        """Yield (burn_in_steps + 1 recorded steps, noise [T, B, A]) of `count` batches."""
         agent = self._agent
         length = agent.config.burn_in_steps + 1
         shape = self._horizon, self._batch, agent.spec.action_size

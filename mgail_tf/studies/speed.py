@@ -1,7 +1,6 @@
 """What things cost, measured side by side in one process: variants take turns, medians count."""
 
 import dataclasses
-import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -9,13 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from mgail_tf import config as configs
-from mgail_tf import envs
-from mgail_tf.agents import mgail
-from mgail_tf.parallel import Collectors
-from mgail_tf.replay import ReplayBuffer
-from mgail_tf.rollout import Collector
-from mgail_tf.types import Pairs
+from mgail_tf.agents.mgail.agent import MGAIL
+from mgail_tf.agents.mgail.batches import Batch
+from mgail_tf.config.algorithms import MGAILConfig
+from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.envs.gym_env import make
+from mgail_tf.envs.parallel import Collectors
+from mgail_tf.envs.rollout import Collector
 
 
 class Timing(NamedTuple):
@@ -53,92 +52,92 @@ def measure(variants: list[Variant], rounds: int) -> list[Timing]:
     ]
 
 
+def agent_of(task: str, config: MGAILConfig, **changes: Any) -> MGAIL:
+    """Return an agent with changed settings; what its random demonstrations show plays no part."""
+    # one environment step a call: then any number of updates a call will do
+    calls = changes.get("updates_per_call", config.updates_per_call)
+    config = dataclasses.replace(config, updates_per_step=float(calls), **changes)
+    spec = make(task, 0).spec
+    states = np.random.default_rng(0).standard_normal((201, spec.state_size), np.float32)
+    middle = np.full(200, spec.first_action) if spec.discrete else [spec.action_shift] * 200
+    return MGAIL(task, Demonstrations.from_arrays([states], [middle], terminated=[False]), config)
+
+
 # -- updates ---------------------------------------------------------------------------------
+
+COMPILED = {"xla": "XLA, scanned", "xla_unrolled": "XLA, unrolled", "graph": "without XLA"}
 
 
 class Bench:
-    """A learner with a block of batches from 2,000 steps of its own."""
+    """An agent and the batches of one call of `update`, from 2,000 environment steps of its own."""
 
-    def __init__(self, task: str, config: configs.MGAIL, **changes: Any):
-        config = dataclasses.replace(config, **changes)
-        collector = Collector(envs.make(task, 0), np.random.default_rng(0))
-        spec = collector.env.spec
-        rows = np.random.default_rng(0).standard_normal((200, spec.state_size), np.float32)
-        actions = np.zeros((200, spec.action_size), np.float32)
-        self.learner = mgail.MGAIL(spec, config, Pairs(rows, actions), 0)  # any pairs will do
-        self.buffer = ReplayBuffer(2000, spec, self.learner.normaliser)
-        for episode in collector.collect(self.learner.actor(), 2000):
-            self.buffer.add(episode)
-        self.block = tf.nest.map_structure(
-            tf.constant, self.learner._batches(self.buffer, config.dead_cost)
-        )
-        self.size = config.block
+    def __init__(self, task: str, config: MGAILConfig, **changes: Any):
+        self.agent = agent = agent_of(task, config, **changes)
+        collector = Collector(make(task, 0), np.random.default_rng(0))
+        for episode in collector.collect(agent.acting_policy, 2000):
+            agent.buffer.add(episode)
+        self.batches = agent.sample_batches()
 
-    def fused(self) -> None:
-        """Run the block, and wait for it."""
-        float(self.learner._block(self.block)[0][0])
-
-    def inside(self) -> Callable[[], Any]:
-        """Return the block that draws its noise inside the graph."""
-
-        @tf.function(jit_compile=self.learner.config.jit_compile)
-        def run(block):
-            noise = tf.random.normal(block["noise"].shape)
-            mix = tf.random.uniform(block["mix"].shape)
-            return self.learner._iterations({**block, "noise": noise, "mix": mix})
-
-        return lambda: float(run(self.block)[0][0])
-
-    def apart(self, count: int, wrap: Callable[[Any], Any]) -> Callable[[], None]:
-        """Return `count` iterations, one call a network, each wrapped."""
-        learner = self.learner
-        updates = learner.update_model, learner.update_discriminator, learner.update_policy
-        functions = [wrap(update) for update in updates]
-        batches = [tf.nest.map_structure(lambda x, k=k: x[k], self.block) for k in range(count)]
+    def variant(self, name: str, calls: int = 1) -> Variant:
+        """Return a variant of so many calls of `update`, always on the same batches."""
 
         def run() -> None:
-            for batch in batches:
-                for function in functions:
-                    metrics = function(batch)
-            float(tf.nest.flatten(metrics)[0])
+            for _ in range(calls):
+                self.agent.update(self.batches)
 
-        return run
+        config = self.agent.config
+        units = calls * config.updates_per_call
+        return Variant(f"{name}, {COMPILED[config.compile]}", run, units)
 
 
-def updates(task: str, config: configs.MGAIL) -> list[Variant]:
-    """Return the ways to run an iteration, all of MGAIL's networks once; the default first."""
-    normal, plain = Bench(task, config), Bench(task, config, jit_compile=False)
-    other = Bench(task, config, unroll=not config.unroll)
-    names = ("scanned", "unrolled")
-    compiled = functools.partial(tf.function, jit_compile=True)
-    count = min(20, config.block)
+def noise_inside(agent: MGAIL) -> Callable[[Batch], None]:
+    """Return the agent's updates as one graph that draws the noise itself."""
+
+    @tf.function(jit_compile=agent.config.compile != "graph")
+    def run(batches):
+        noise = tf.random.normal(batches.noise.shape)
+        mix = tf.random.uniform(batches.mix.shape)
+        return agent.run_updates(batches._replace(noise=noise, mix=mix))
+
+    return lambda batches: run(batches)[0].numpy()
+
+
+def updates(task: str, config: MGAILConfig) -> list[Variant]:
+    """Return the ways to update all of MGAIL's networks; the first as `config` says."""
+    other = "xla" if config.compile == "xla_unrolled" else "xla_unrolled"
+    first, second = Bench(task, config), Bench(task, config, compile=other)
+    plain = Bench(task, config, compile="graph")
+    single = Bench(task, config, updates_per_call=1)
+    plain_single = Bench(task, config, updates_per_call=1, compile="graph")
+    count, inside = config.updates_per_call, noise_inside(first.agent)
     return [
-        Variant(f"fused block, XLA, {names[config.unroll]}", normal.fused, normal.size),
-        Variant(f"fused block, XLA, {names[not config.unroll]}", other.fused, other.size),
+        first.variant("block of updates"),
+        second.variant("block of updates"),
         Variant(
-            "the same as the first, batches drawn too",
-            lambda: normal.learner.update(normal.buffer, 0.0),
-            normal.size,
+            "the first, batches drawn too",
+            lambda: first.agent.update(first.agent.sample_batches()),
+            count,
         ),
-        Variant("the same, noise drawn inside the graph", normal.inside(), normal.size),
-        Variant("fused block without XLA", plain.fused, plain.size),
-        Variant("a tf.function a network, XLA", normal.apart(count, compiled), count),
-        Variant("a tf.function a network", plain.apart(count, tf.function), count),
-        Variant("eager", plain.apart(2, lambda update: update), 2),
+        Variant("the first, noise drawn in the graph", lambda: inside(first.batches), count),
+        plain.variant("block of updates"),
+        single.variant("a call for each update", min(20, count)),
+        plain_single.variant("a call for each update", min(20, count)),
+        Variant("eager", lambda: plain_single.agent.run_updates(plain_single.batches), 1),
     ]
 
 
 # -- acting and stepping ---------------------------------------------------------------------
 
 
-def acting(task: str, config: configs.MGAIL) -> list[Variant]:
+def acting(task: str, config: MGAILConfig) -> list[Variant]:
     """Return the ways to choose one action, and a step of the environment beside them."""
-    bench, env = Bench(task, config), envs.make(task, 0)
-    policy, actor = bench.learner.policy, bench.learner.actor()
+    agent, env = agent_of(task, config), make(task, 0)
+    network, policy = agent.policy_network, agent.acting_policy
     state, rng, count = env.reset(), np.random.default_rng(0), 200
-    function = tf.function(lambda s: policy(s))
-    concrete = function.get_concrete_function(tf.TensorSpec([1, env.spec.state_size]))
-    sample = actor.act(state, None)
+    seen = agent.normaliser(state)[None]
+    function = tf.function(lambda states: network(states))
+    concrete = function.get_concrete_function(tf.TensorSpec(seen.shape))
+    sample = policy.act(state, None)
 
     def step() -> None:
         *_, terminated, truncated = env.step(sample)
@@ -146,11 +145,11 @@ def acting(task: str, config: configs.MGAIL) -> list[Variant]:
             env.reset()
 
     calls: dict[str, Callable[[], Any]] = {
-        "NumPy actor, sampled": lambda: actor.act(state, rng),
-        "NumPy actor, mean": lambda: actor.act(state, None),
-        "concrete function": lambda: concrete(tf.constant(state[None])).numpy(),
-        "tf.function": lambda: function(tf.constant(state[None])).numpy(),
-        "Keras call": lambda: policy(state[None]).numpy(),
+        "NumPy policy, sampled": lambda: policy.act(state, rng),
+        "NumPy policy, mean": lambda: policy.act(state, None),
+        "concrete function": lambda: concrete(tf.constant(seen)).numpy(),
+        "tf.function": lambda: function(tf.constant(seen)).numpy(),
+        "Keras call": lambda: network(seen).numpy(),
         "(a step of the environment)": step,
     }
 
@@ -160,20 +159,20 @@ def acting(task: str, config: configs.MGAIL) -> list[Variant]:
     return [Variant(name, times(call), count) for name, call in calls.items()]
 
 
-def stepping(task: str, config: configs.MGAIL) -> list[Variant]:
+def stepping(task: str, config: MGAILConfig) -> list[Variant]:
     """Return the ways to take environment steps with a policy's actions."""
-    actor = Bench(task, config).learner.actor()
+    policy = agent_of(task, config).acting_policy
     count, lanes = 2000, 8
-    alone = Collector(envs.make(task, 0), np.random.default_rng(0))
+    alone = Collector(make(task, 0), np.random.default_rng(0))
     shares = {workers: Collectors(task, 0, 2, workers) for workers in (1, 2)}
-    together = [envs.make(task, seed) for seed in range(lanes)]
+    together = [make(task, seed) for seed in range(lanes)]
     states = np.stack([env.reset() for env in together])
-    rng, std = np.random.default_rng(0), np.exp(actor.log_std)
+    rng, std = np.random.default_rng(0), np.exp(policy.log_std)
 
     def lockstep() -> None:
         for _ in range(count // lanes):
-            heads = actor.head(states)
-            if actor.discrete:
+            heads = policy.head(states)
+            if policy.discrete:
                 best = (heads + rng.gumbel(size=heads.shape)).argmax(-1)
                 samples = np.eye(heads.shape[1], dtype=np.float32)[best]
             else:
@@ -184,14 +183,14 @@ def stepping(task: str, config: configs.MGAIL) -> list[Variant]:
                     states[lane] = env.reset()
 
     return [
-        Variant("one environment", lambda: alone.collect(actor, count), count),
-        Variant("2 environments, this process", lambda: shares[1].collect(actor, count), count),
-        Variant("2 environments, 2 processes", lambda: shares[2].collect(actor, count), count),
+        Variant("one environment", lambda: alone.collect(policy, count), count),
+        Variant("2 environments, this process", lambda: shares[1].collect(policy, count), count),
+        Variant("2 environments, 2 processes", lambda: shares[2].collect(policy, count), count),
         Variant(f"{lanes} in lockstep, one policy call for all", lockstep, count),
     ]
 
 
-SECTIONS: Mapping[str, Callable[[str, configs.MGAIL], list[Variant]]] = {
+SECTIONS: Mapping[str, Callable[[str, MGAILConfig], list[Variant]]] = {
     "updates": updates,
     "acting": acting,
     "stepping": stepping,

@@ -6,6 +6,7 @@ import importlib
 import importlib.metadata
 import json
 import platform
+import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,12 +52,13 @@ def config_sha256(config: Mapping[str, Any]) -> str:
 
 
 def command(algorithm: str, task: str, seed: int, env_steps: int, config: Any) -> str:
-    """Return the command that makes a run again, with what differs from the task's settings."""
-    words = [f"python launch/{_SCRIPTS[algorithm]}.py", f"--task={task}", f"--seed={seed}"]
+    """Return the shell command that makes a run again: what differs from the task's settings."""
+    words = ["python", f"launch/{_SCRIPTS[algorithm]}.py"]
+    words += [f"--task={task}", f"--seed={seed}"]
     if env_steps != budget(algorithm, task):
         words.append(f"--env_steps={env_steps}")
     default = dataclasses.asdict(for_task(algorithm, task))
     for name, value in dataclasses.asdict(config).items():
         if value != default[name]:
-            words.append(f"--set {name}={value}".replace(" ", "").replace("--set", "--set "))
-    return " ".join(words)
+            words += ["--set", f"{name}={value}".replace(" ", "")]
+    return shlex.join(words)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol, TypedDict
 
-import numpy as np
 from tqdm import tqdm
 
 from mgail_tf.config.tasks import budget, task_of
@@ -126,20 +125,67 @@ def learn(
     with run_directory.Run(
         path, described, resume, checkpoint_every, agent.diagnostic_columns
     ) as run:
-        place, evaluated = _train(agent, total, run, progress)
+        now, evaluation_steps = 0, 0.0
+        if run.saved:
+            now, evaluation_steps = run.saved["now"], run.saved["evaluation_steps"]
+            run.restore(agent)
+        on_the_way = _Evaluations(agent, total)
+        with _progress_bar(agent, total, now, progress) as bar:
+            for place, metrics in agent.iterate(total):
+                before, now = now, place
+                evaluated, steps = on_the_way.after(before, now)
+                evaluation_steps += steps
+                run.progress({agent.place: now, **metrics, **evaluated})
+                shown = {k: metrics[name] for k, name in _SHOWN.items() if name in metrics}
+                bar.set_postfix({k: f"{x:.4g}" for k, x in shown.items()}, refresh=False)
+                bar.update(now - bar.n)
+                run.checkpoint(now, agent, now=now, evaluation_steps=evaluation_steps)
         run.trained()
-        steps = place if agent.place == "env_steps" else 0
-        _finish(agent, run, described, steps, evaluated, episodes)
+        _finish(agent, run, described, now, evaluation_steps, episodes)
+
+
+class _Evaluations:
+    """Evaluations on the way, after every tenth of the budget of environment steps."""
+
+    def __init__(self, agent: Learner, total: int):
+        self._agent, self._total = agent, total
+        steps_environment = agent.place == "env_steps"
+        self._columns = ("evaluation", *agent.diagnostic_columns) if steps_environment else ()
+        self._env = copy_of(agent.env) if steps_environment else None
+        if steps_environment and self._env is None:
+            expected = "give a function that makes it, for evaluations on the way"
+            warnings.warn(f"{agent.spec.env_id}: cannot be copied; {expected}", stacklevel=3)
+
+    def after(self, before: int, now: int) -> tuple[dict[str, float], float]:
+        """Return columns of progress.csv, NaN unless a tenth is over, and the steps they took."""
+        found = dict.fromkeys(self._columns, math.nan)
+        due = EVALUATIONS * now // self._total > EVALUATIONS * before // self._total
+        if self._env is None or not due:
+            return found, 0.0
+        seen: list[Episode] = []
+        score = evaluate(
+            self._agent.policy,
+            self._env,
+            EVALUATION_EPISODES,
+            EVALUATION_SEED + 1,
+            seen=seen.append,
+        )
+        found |= {"evaluation": score.return_mean, **self._agent.diagnose(seen)}
+        return found, EVALUATION_EPISODES * score.length_mean
+
+
+def _progress_bar(agent: Learner, total: int, now: int, shown: bool) -> Any:
+    name, unit = f"{agent.algorithm} {agent.spec.env_id}", f" {agent.place}"
+    return tqdm(total=total, initial=now, unit=unit, desc=name, disable=not shown)
 
 
 def _described(agent: Learner, task: str, total: int, label: str) -> dict[str, Any]:
     """Return config.json: everything that decides how the run ends."""
     shown = agent.demonstrations
-    demonstrations = {} if shown is None else {
-        "num_trajectories": len(shown),
-        "subsample": shown.every,
-        "demos_sha256": shown.sha256,
-    }  # fmt: skip
+    demonstrations: dict[str, Any] = {}
+    if shown is not None:
+        demonstrations = {"num_trajectories": len(shown), "subsample": shown.every}
+        demonstrations["demos_sha256"] = shown.sha256
     return {
         "algorithm": agent.algorithm,
         "task": task,
@@ -151,52 +197,17 @@ def _described(agent: Learner, task: str, total: int, label: str) -> dict[str, A
     }
 
 
-def _train(agent: Learner, total: int, run: run_directory.Run, progress: bool) -> tuple[int, float]:
-    """Train up to the budget, evaluating after every tenth of it.
-
-    Returns:
-        The place in the run at its end, and the environment steps that evaluations took.
-    """
-    evaluated, now = 0.0, 0
-    if run.saved:
-        evaluated, now = run.saved["evaluated"], run.saved["now"]
-        run.restore(agent)
-    apart = copy_of(agent.env) if agent.place == "env_steps" else None
-    if apart is None and agent.place == "env_steps":
-        expected = "give a function that makes it, for evaluations on the way"
-        warnings.warn(f"{agent.spec.env_id}: cannot be copied; {expected}", stacklevel=2)
-    blank = ("evaluation", *agent.diagnostic_columns) if agent.place == "env_steps" else ()
-    name = f"{agent.algorithm} {agent.spec.env_id}"
-    bar = tqdm(total=total, initial=now, unit=f" {agent.place}", desc=name, disable=not progress)
-    with bar:
-        for place, metrics in agent.iterate(total):
-            before, now = now, place
-            metrics |= dict.fromkeys(blank, math.nan)
-            if apart is not None and EVALUATIONS * now // total > EVALUATIONS * before // total:
-                seen: list[Episode] = []
-                seed = EVALUATION_SEED + 1
-                score = evaluate(agent.policy, apart, EVALUATION_EPISODES, seed, seen=seen.append)
-                metrics["evaluation"] = score.return_mean
-                evaluated += EVALUATION_EPISODES * score.length_mean
-                metrics |= agent.diagnose(seen)
-            run.progress({agent.place: now, **metrics})
-            postfix = {k: f"{metrics[name]:.4g}" for k, name in _SHOWN.items() if name in metrics}
-            bar.set_postfix(postfix, refresh=False)
-            bar.update(now - bar.n)
-            run.checkpoint(now, agent, evaluated=evaluated, now=now)
-    return now, evaluated
-
-
 def _finish(
     agent: Learner,
     run: run_directory.Run,
     described: dict[str, Any],
-    steps: int,
-    evaluated: float,
+    place: int,
+    evaluation_steps: float,
     episodes: int,
 ) -> None:
     """Score the final policy in both modes; write it, its SavedModel, its rows and its picture."""
     seconds, policy, task = run.seconds, agent.policy, described["task"]
+    steps = place if agent.place == "env_steps" else 0
     scores = [evaluate(policy, agent.env, episodes, EVALUATION_SEED, mode) for mode in MODES]
     weights = run.path / "policy.npz"
     policy.save(weights)
@@ -216,7 +227,7 @@ def _finish(
             agent.algorithm, task, agent.seed, described.get("env_steps", 0), agent.config
         ),
         "prefill_steps": min(steps, getattr(agent.config, "prefill_steps", 0)),
-        "evaluation_steps": round(evaluated),
+        "evaluation_steps": round(evaluation_steps),
     }
     if agent.demonstrations is None:
         chance = evaluate_random(agent.env, episodes, EVALUATION_SEED)
@@ -250,9 +261,3 @@ def _finish(
         title = f"{agent.algorithm.upper()} on {agent.spec.env_id}, seed {agent.seed}"
         plot_run(run.path / "progress.csv", run.path / "curve.png", title, levels)
     run.finish({"rows": rows, **summary})
-
-
-def recent_means(finished: list[tuple[float, float]]) -> dict[str, float]:
-    """Return the mean return and length of finished episodes; NaN where none is."""
-    means = np.mean(finished or [(np.nan, np.nan)], 0)
-    return {"return": float(means[0]), "length": float(means[1])}

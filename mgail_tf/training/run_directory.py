@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mgail_tf import checkpoint
-from mgail_tf.errors import BadInput, Diverged
-from mgail_tf.files import check_free, write_whole
+from mgail_tf.errors import BadInput, Diverged, one_line
+from mgail_tf.files import check_free, to_json, write_whole
 from mgail_tf.training.provenance import versions
 from mgail_tf.training.tensorboard import Summaries
 
@@ -37,15 +37,38 @@ def finished(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """
     if not (path / "final.json").exists():
         return None
-    mine = path / "config.json"
-    if not mine.exists() or mine.read_text() != _text(config):
-        raise BadInput(f"{path}: config.json is another run's; choose another folder")
+    _check_same(path, config)
     shutil.rmtree(path / "checkpoints", ignore_errors=True)  # it may have been killed in its end
     return json.loads((path / "final.json").read_text())
 
 
-def _text(config: Mapping[str, Any]) -> str:
-    return json.dumps(config, indent=2) + "\n"
+def _check_same(path: Path, config: Mapping[str, Any]) -> None:
+    """Refuse to go on with the run of another config.
+
+    Raises:
+        BadInput: names the first entry that differs, what was found and what was expected.
+    """
+    try:
+        held = _flat(json.loads((path / "config.json").read_text()))
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadInput(f"{path}: config.json: {one_line(error)}; choose another folder") from error
+    wanted = _flat(json.loads(to_json(config)))
+    for name in dict.fromkeys([*wanted, *held]):
+        if held.get(name) != wanted.get(name):
+            found, expected = held.get(name), wanted.get(name)
+            raise BadInput(
+                f"{path}: config.json: {name}: found {found} of another run, expected {expected}; "
+                "choose another folder"
+            )
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested entries under names with dots."""
+    flat: dict[str, Any] = {}
+    for name, value in config.items():
+        nested = isinstance(value, Mapping)
+        flat |= _flat(value, f"{prefix}{name}.") if nested else {f"{prefix}{name}": value}
+    return flat
 
 
 class Saved(Protocol):
@@ -91,25 +114,23 @@ class Run:
         self._start = self._last = time.monotonic()
         self._interrupted = False
         self._handler: Any = None
-        text = _text(config)
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("w")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if (path / "config.json").exists():
-                self._take_up(text)
+                self._take_up(config)
             else:
-                write_whole(path / "config.json", text)
-            self._summaries = Summaries(path / "tensorboard")
+                write_whole(path / "config.json", to_json(config))
+            self._summaries = self._begin_summaries()
         except BlockingIOError as error:
             raise BadInput(f"{path}: another process is writing there") from error
         except OSError as error:
             raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
 
-    def _take_up(self, text: str) -> None:
+    def _take_up(self, config: Mapping[str, Any]) -> None:
         """Check that the directory's run is this one, and cut progress.csv to its checkpoint."""
-        if (self.path / "config.json").read_text() != text:
-            raise BadInput(f"{self.path}: config.json is another run's; choose another folder")
+        _check_same(self.path, config)
         self.saved = checkpoint.load(self.path / "checkpoints")
         size = 0
         if self.saved:
@@ -121,6 +142,17 @@ class Run:
                 warnings.warn(f"{text} it will not end bit for bit as it would have", stacklevel=2)
         if (self.path / "progress.csv").exists():
             os.truncate(self.path / "progress.csv", size)
+
+    def _begin_summaries(self) -> Summaries:
+        """Begin tensorboard/ with what progress.csv holds: of a killed run it holds more."""
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        summaries = Summaries(self.path / "tensorboard")
+        if (self.path / "progress.csv").exists():
+            with (self.path / "progress.csv").open(newline="") as file:
+                for row in csv.DictReader(file):
+                    place, *values = row.items()
+                    summaries.add(int(place[1]), {k: float(v) for k, v in values[:-1]})
+        return summaries
 
     def restore(self, agent: Saved) -> None:
         """Put what the last checkpoint holds into an agent.
@@ -219,5 +251,5 @@ class Run:
 
     def finish(self, final: Mapping[str, Any]) -> None:
         """Write final.json, and remove what a finished run does not need any more."""
-        write_whole(self.path / "final.json", json.dumps(final, indent=2) + "\n")
+        write_whole(self.path / "final.json", to_json(final))
         shutil.rmtree(self.path / "checkpoints", ignore_errors=True)

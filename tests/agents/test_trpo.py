@@ -1,14 +1,13 @@
-"""The natural step against dense linear algebra; returns and running moments by brute force."""
+"""The natural step against dense linear algebra, returns by brute force, and a run of TRPO."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 from scipy import special, stats
 
-from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
-from mgail_tf.normaliser import RunningMoments
-from mgail_tf.returns import discounted_sums, gae
-from mgail_tf.trust_region import (
+from mgail_tf.agents.trpo.agent import TRPO
+from mgail_tf.agents.trpo.returns import discounted_sums, gae
+from mgail_tf.agents.trpo.trust_region import (
     TrustRegion,
     assign_flat,
     conjugate_gradient,
@@ -16,6 +15,9 @@ from mgail_tf.trust_region import (
     flatten,
     line_search,
 )
+from mgail_tf.config.algorithms import TRPOConfig
+from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
+from tests import toys
 
 DAMPING = 0.1
 
@@ -86,9 +88,7 @@ def _dense_fisher(policy, states):
     return fisher
 
 
-@pytest.mark.parametrize("kind", ["continuous", "discrete"])
-def test_fisher_vector_product_is_the_dense_matrix(float64, request, kind, rng):
-    spec = request.getfixturevalue(kind)
+def test_fisher_vector_product_is_the_dense_matrix(float64, spec, rng):
     policy, states = _policy(spec), tf.constant(rng.normal(size=(7, spec.state_size)))
     variables = [v.value for v in policy.trainable_variables]
     old = policy.distribution(states, frozen=True)
@@ -163,9 +163,7 @@ def _kl(discrete, old, new):
     return (log_std2 - log_std + ratio - 0.5).sum(-1).mean()
 
 
-@pytest.mark.parametrize("kind", ["continuous", "discrete"])
-def test_step_is_the_natural_one_improves_and_keeps_within_the_bound(float64, request, kind, rng):
-    spec = request.getfixturevalue(kind)
+def test_step_is_the_natural_one_improves_and_keeps_within_the_bound(float64, spec, rng):
     policy, states = _policy(spec), rng.normal(size=(64, spec.state_size))
     samples = policy.distribution(states).sample(seed=1).numpy()
     advantages = rng.normal(size=64) + samples[:, 0]  # more of the first action is better
@@ -235,29 +233,51 @@ def test_gae_with_lambda_1_is_the_monte_carlo_return_less_the_value(rng):
     np.testing.assert_allclose(gae(rewards, values, 0.9, 1.0), returns - values[:20], atol=1e-12)
 
 
-# -- running moments -------------------------------------------------------------------------
+# -- the agent -------------------------------------------------------------------------------
+
+TINY = TRPOConfig(batch_steps=(1000,), hidden=(16,), value_epochs=5)
 
 
-def test_running_moments_are_those_of_all_rows(rng):
-    rows = rng.normal([0.0, 1e4, -3.0], [1.0, 0.5, 20.0], (500, 3))
-    moments = RunningMoments(3)
-    for part in np.split(rows, [1, 3, 10, 200, 201]):
-        moments.add(part)
-    assert moments.count == 500
-    np.testing.assert_allclose(moments.mean, rows.mean(0), rtol=1e-12)
-    np.testing.assert_allclose(moments.squares / 500, rows.var(0), rtol=1e-9)
-    normaliser = moments.normaliser(0.7, 2.0)
-    np.testing.assert_allclose(normaliser.std, [rows.std(0)[0], 0.7, rows.std(0)[2]], rtol=1e-9)
-    by_hand = np.clip((rows - rows.mean(0)) / [rows.std(0)[0], 0.7, rows.std(0)[2]], -2, 2)
-    np.testing.assert_allclose(normaliser(rows), by_hand, atol=1e-6)
-    assert normaliser(rows).dtype == np.float32
+def test_trpo_improves_on_the_linear_task():
+    agent = TRPO(toys.linear(), TINY)
+    steps, rows = zip(*agent.iterate(12_000), strict=True)
+    assert steps == tuple(range(2000, 13_000, 1000))  # the first batch sets the normaliser
+    returns = [metrics["return"] for metrics in rows]
+    assert np.mean(returns[-2:]) > 0.5 * np.mean(returns[:2])  # returns are negative
+    assert all(metrics["kl"] <= TINY.max_kl * 1.0001 for metrics in rows)
 
 
-def test_normaliser_of_running_moments_does_not_follow_them(rng):
-    moments = RunningMoments(2)
-    moments.add(rng.normal(size=(10, 2)))
-    normaliser = moments.normaliser(1e-3, 5.0)
-    mean, std = normaliser.mean.copy(), normaliser.std.copy()
-    moments.add(rng.normal(5.0, 3.0, (10, 2)))
-    np.testing.assert_array_equal(normaliser.mean, mean)
-    np.testing.assert_array_equal(normaliser.std, std)
+def test_a_terminated_episode_is_worth_nothing_after_its_end_and_a_cut_one_is(rng):
+    """With lambda = 1 the value's targets are the discounted rewards, and then the value or 0."""
+    agent = TRPO(toys.linear(), TRPOConfig(hidden=(4,), gamma=0.9, gae_lambda=1.0, compile="graph"))
+    (part,) = agent._collectors.collect(agent.policy, 7)
+    last = float(agent.value(agent.policy.normaliser(part.states[-1:]))[0])
+    assert abs(last) > 1e-3
+    for terminated, bootstrap in ((True, 0.0), (False, last)):
+        episode = part._replace(terminated=terminated)
+        targets = agent._advantages([episode], scale=2.0)[3]
+        sums = [
+            sum(0.9 ** (k - t) * part.rewards[k] / 2.0 for k in range(t, 7))
+            + 0.9 ** (7 - t) * bootstrap
+            for t in range(7)
+        ]
+        np.testing.assert_allclose(targets, sums, rtol=1e-4)
+
+
+def test_batches_grow_and_the_deviation_is_capped_as_the_run_goes_on(eager):
+    config = TRPOConfig(
+        batch_steps=(100, 200),
+        initial_log_std=-0.5,
+        final_log_std=-2.5,
+        hidden=(4,),
+        cg_iterations=2,
+        value_epochs=1,
+    )
+    agent = TRPO(toys.linear(), config)
+    taken = [100]  # they set the normaliser
+    for episodes, left in agent.batches(900):
+        assert left == pytest.approx(1.0 - sum(taken) / 900)
+        taken.append(sum(len(e.actions) for e in episodes))
+        agent.update(episodes, left)
+        assert agent.policy.log_std.max() <= -2.5 + 2.0 * left + 1e-6
+    assert taken == [100, 100, 100, 100, 100, 200, 200]

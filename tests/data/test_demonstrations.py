@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mgail_tf.data.demonstrations import Demonstrations
-from mgail_tf.errors import BadInput
 from mgail_tf.types import Episode
+from tests.checks import check_damage, refusal
 
 LENGTHS = (5, 1, 8, 3)
 FIELDS = ("states", "actions", "rewards", "lengths", "terminated", "env_id")
@@ -90,8 +90,7 @@ def test_discrete_actions_are_numbered_as_the_environment_does(discrete, rng):
         wrong = Demonstrations.from_arrays(
             [e.states for e in given], steps, terminated=[True] * 4, env_id="Some-v0"
         )
-        with pytest.raises(BadInput, match="actions"):
-            wrong.for_spec(spec)
+        assert "actions" in refusal("demonstrations", wrong.for_spec, spec)
 
 
 def test_file_holds_the_schema_in_plain_arrays(path, spec):
@@ -190,8 +189,8 @@ def test_sha256_of_arrays_names_what_is_learnt_from(spec, episodes):
 )
 def test_arrays_that_do_not_fit_together_are_refused(spec, episodes, field, change):
     arrays = _arrays(spec, episodes)
-    with pytest.raises(BadInput, match=field):
-        Demonstrations.from_arrays(**arrays | {field: change(arrays[field])})
+    arrays[field] = change(arrays[field])
+    assert field in refusal("demonstrations", Demonstrations.from_arrays, **arrays)
 
 
 # -- choosing --------------------------------------------------------------------------------
@@ -224,13 +223,17 @@ def test_choice_keeps_what_a_normalised_score_stands_for(loaded):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "field"),
-    [((-1,), "num_trajectories"), ((0,), "num_trajectories"), ((5,), "num_trajectories")]
-    + [((4, 0), "subsample"), ((4, -3), "subsample")],
+    ("field", "arguments"),
+    [
+        ("num_trajectories", {"trajectories": -1}),
+        ("num_trajectories", {"trajectories": 0}),
+        ("num_trajectories", {"trajectories": 5}),
+        ("subsample", {"every": 0}),
+        ("subsample", {"every": -3}),
+    ],
 )
-def test_choice_of_what_is_not_there_is_refused(loaded, arguments, field):
-    with pytest.raises(BadInput, match=f": {field}: "):
-        loaded.sample(*arguments)
+def test_choice_of_what_is_not_there_is_refused(loaded, field, arguments):
+    assert refusal(loaded.source, loaded.sample, **arguments).startswith(f"{field}: ")
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 5, 20])
@@ -317,26 +320,8 @@ def _set(field, index, value):
     return _with(field, change)
 
 
-def _without(field):
-    return lambda path: _rewrite(path, **{field: None})
-
-
-def _contents(content):
-    return lambda path: path.write_bytes(content)
-
-
-def _directory(path):
-    path.unlink()
-    path.mkdir()
-
-
-def _truncated(path):
-    path.write_bytes(path.read_bytes()[:-200])
-
-
-def _bare_array(path):
-    with path.open("wb") as file:
-        np.save(file, np.zeros((3, 3)))
+def _contents(change):
+    return lambda path: path.write_bytes(change(path.read_bytes()))
 
 
 def _object(array):
@@ -347,18 +332,18 @@ def _object(array):
 
 ANY = {  # name: (spoiler, the field that the message names beside the path)
     "missing file": (Path.unlink, ""),
-    "directory": (_directory, ""),
-    "truncated zip": (_truncated, ""),
-    "plain text": (_contents(b"state,action\n1,2\n"), ""),
-    "empty file": (_contents(b""), ""),
-    "pickle": (_contents(b"\x80\x04]\x94."), ""),
-    "one bare array": (_bare_array, ""),
+    "directory": (lambda path: (path.unlink(), path.mkdir()), ""),
+    "truncated zip": (_contents(lambda whole: whole[:-200]), ""),
+    "plain text": (_contents(lambda _: b"state,action\n1,2\n"), ""),
+    "empty file": (_contents(lambda _: b""), ""),
+    "pickle": (_contents(lambda _: b"\x80\x04]\x94."), ""),
+    "one bare array": (lambda path: np.save(path.open("wb"), np.zeros((3, 3))), ""),
     "pickled objects": (_with("states", _object), ""),
-    "states missing": (_without("states"), "states"),
-    "actions missing": (_without("actions"), "actions"),
-    "lengths missing": (_without("lengths"), "lengths"),
-    "terminated missing": (_without("terminated"), "terminated"),
-    "env_id missing": (_without("env_id"), "env_id"),
+    "states missing": (_with("states", lambda _: None), "states"),
+    "actions missing": (_with("actions", lambda _: None), "actions"),
+    "lengths missing": (_with("lengths", lambda _: None), "lengths"),
+    "terminated missing": (_with("terminated", lambda _: None), "terminated"),
+    "env_id missing": (_with("env_id", lambda _: None), "env_id"),
     "wrong env_id": (_with("env_id", lambda x: "Other-v0"), "env_id"),
     "env_id a long list": (_with("env_id", lambda x: np.array(["Some-v0"] * 50)), "env_id"),
     "wrong state size": (_with("states", lambda x: x[:, 1:]), "states"),
@@ -405,26 +390,9 @@ def test_bad_file_is_refused_in_one_line(path, spec, name):
     Demonstrations.load(path).for_spec(spec)
     spoil, field = {**ANY, **CONTINUOUS, **DISCRETE}[name]
     spoil(path)
-    with pytest.raises(BadInput) as refused:
-        Demonstrations.load(path).for_spec(spec)
-    message = str(refused.value)
-    assert message.startswith(f"{path}: ")
-    assert field in message
-    assert "\n" not in message
+    assert field in refusal(path, lambda: Demonstrations.load(path).for_spec(spec))
 
 
 @pytest.mark.parametrize("spec", ["continuous"], indirect=True)
-def test_damage_anywhere_in_the_file_is_refused_or_harmless(path, loaded):
-    """A flipped byte breaks the zip, the deflate stream, a checksum, a header, or a time stamp."""
-    whole, refused = path.read_bytes(), 0
-    for at in range(0, len(whole), 3):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :])
-        try:
-            found = Demonstrations.load(path)
-        except BadInput as error:
-            assert str(path) in str(error) and "\n" not in str(error)
-            refused += 1
-        else:
-            np.testing.assert_array_equal(found.states, loaded.states)
-            np.testing.assert_array_equal(found.actions, loaded.actions)
-    assert refused > 100
+def test_damage_anywhere_in_the_file_is_refused_or_harmless(path):
+    check_damage(path, 3, lambda: [getattr(Demonstrations.load(path), x) for x in FIELDS[:2]])

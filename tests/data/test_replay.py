@@ -106,8 +106,10 @@ def _lasts(sequences):
 
 
 def _assert_whole(filled, sequences):
-    """Every stretch is all held steps of one episode up to the last, at most LENGTH."""
+    """Every stretch is all held steps of one episode up to the last; padding comes before them."""
     for states, codes, _, mask in _columns(sequences):
+        assert set(mask) <= {0.0, 1.0} and mask[-1] == 1
+        assert (np.diff(mask) >= 0).all()
         recorded = states[:-1][mask == 1]
         assert _steps(recorded) == filled.stretch(_steps(states[-2])[0], LENGTH)
         np.testing.assert_array_equal(codes[mask == 1], recorded @ np.array([100, 1]))
@@ -140,13 +142,6 @@ def test_sequences_have_their_shapes(sequences):
 
 def test_sequences_are_every_held_step_of_one_episode_up_to_the_last(filled, sequences):
     _assert_whole(filled, sequences)
-
-
-def test_padding_comes_only_before_the_recorded_steps(sequences):
-    for _, _, _, mask in _columns(sequences):
-        assert set(mask) <= {0.0, 1.0}
-        assert mask[-1] == 1
-        assert (np.diff(mask) >= 0).all()
 
 
 def test_terminated_is_set_at_the_ends_of_tasks_alone(filled, sequences):

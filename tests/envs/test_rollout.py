@@ -1,4 +1,4 @@
-"""The collector: whole episodes and parts of them, as they were, and the same after a checkpoint."""
+"""The collector: whole episodes and parts of them, and the same again after a checkpoint."""
 
 import gymnasium
 import numpy as np
@@ -112,7 +112,10 @@ def test_limit_cuts_episodes_off_as_a_time_limit_does():
     collector.limit = 20
     episodes = collector.collect(LinearExpert(), 30) + collector.collect(LinearExpert(), 30)
     lengths = [len(e.actions) for e in episodes]
-    assert (lengths, [e.truncated for e in episodes]) == ([20, 10, 10, 20], [True, False, True, True])
+    assert (lengths, [e.truncated for e in episodes]) == (
+        [20, 10, 10, 20],
+        [True, False, True, True],
+    )
     assert not any(e.terminated for e in episodes)
 
 

@@ -1,4 +1,4 @@
-"""The networks: their samples, inferred noise, equations, and that all of them can learn."""
+"""The networks: their samples, inferred noise, equations, averages and optimiser steps."""
 
 import keras
 import numpy as np
@@ -6,12 +6,12 @@ import pytest
 import tensorflow as tf
 from scipy import special, stats
 
-from mgail_tf import config
-from mgail_tf.agents.mgail import MGAIL
+from mgail_tf.networks.ema import RunningAverage, soft_update
 from mgail_tf.networks.forward_model import HadamardGRU, Vanilla
-from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy
-from mgail_tf.replay import ReplayBuffer
-from mgail_tf.types import Episode, Pairs, Spec
+from mgail_tf.networks.minimise import minimise
+from mgail_tf.networks.mlp import MLP
+from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, cloning_loss
+from mgail_tf.types import Spec
 
 TAU = 0.7
 FOUR = np.ones(4, np.float32)
@@ -32,12 +32,6 @@ def _gaussian(spec):
     return policy
 
 
-def _randomise(network, rng):
-    """Give every variable a value that shows, biases included."""
-    for variable in network.variables:
-        variable.assign(0.6 * rng.normal(size=variable.shape))
-
-
 # -- samples ---------------------------------------------------------------------------------
 
 
@@ -50,33 +44,25 @@ def test_categorical_sample_is_exactly_the_one_hot_argmax(rng):
     np.testing.assert_array_equal(drawn, np.eye(4)[(noise + log_pi).argmax(-1)])
 
 
-def test_categorical_gradient_is_the_softmax_one(float64, rng):
-    states, noise = tf.constant(rng.normal(size=(6, 4))), rng.gumbel(size=(6, 4))
-    with tf.GradientTape() as tape:
-        tape.watch(states)
-        drawn = _transparent().sample(states, noise)
-    soft = special.softmax((states.numpy() + noise) / TAU, -1)
-    by_hand = (np.eye(4) * soft[:, None] - soft[:, :, None] * soft[:, None]) / TAU
-    assert np.abs(by_hand).max() > 0.1
-    np.testing.assert_allclose(tape.batch_jacobian(drawn, states), by_hand, rtol=0, atol=1e-12)
-
-
-def test_categorical_gradient_agrees_with_the_relaxed_density(float64, rng):
+def test_categorical_gradient_is_the_softmax_one_and_agrees_with_the_relaxed_density(float64, rng):
     """Change of variables: Gumbel differences, logistic, map to the soft sample with `jacobian`."""
     states, noise = tf.constant(rng.normal(size=(6, 4))), rng.gumbel(size=(6, 4))
     policy = _transparent()
     with tf.GradientTape() as tape:
         tape.watch(states)
         drawn = policy.sample(states, noise)
-    jacobian = tape.batch_jacobian(drawn, states).numpy()[:, :3, :3]
+    jacobian = tape.batch_jacobian(drawn, states).numpy()
+    soft = special.softmax((states.numpy() + noise) / TAU, -1)
+    by_hand = (np.eye(4) * soft[:, None] - soft[:, :, None] * soft[:, None]) / TAU
+    assert np.abs(by_hand).max() > 0.1
+    np.testing.assert_allclose(jacobian, by_hand, rtol=0, atol=1e-12)
     differences = noise[:, :3] - noise[:, 3:]
     log_density = (
         np.log(6.0)  # Gamma(4)
         - differences.sum(-1)
         - 4 * np.log1p(np.exp(-differences).sum(-1))
-        - np.linalg.slogdet(jacobian)[1]
+        - np.linalg.slogdet(jacobian[:, :3, :3])[1]
     )
-    soft = special.softmax((states.numpy() + noise) / TAU, -1)
     np.testing.assert_allclose(policy.relaxed(states).log_prob(soft), log_density, atol=1e-9)
 
 
@@ -120,9 +106,7 @@ def test_gaussian_log_prob_has_a_gradient_at_its_own_sample(float64, continuous,
     np.testing.assert_allclose(log_std, (noise**2 - 1).sum(0), atol=1e-12)
 
 
-@pytest.mark.parametrize("kind", ["continuous", "discrete"])
-def test_frozen_distribution_has_the_same_density_and_no_gradient(request, kind, rng):
-    spec = request.getfixturevalue(kind)
+def test_frozen_distribution_has_the_same_density_and_no_gradient(spec, rng):
     policy = CategoricalPolicy(spec, [6], "tanh", 0, TAU) if spec.discrete else _gaussian(spec)
     states = tf.constant(rng.normal(size=(5, spec.state_size)), tf.float32)
     with tf.GradientTape(persistent=True) as tape:
@@ -189,6 +173,23 @@ def test_drawn_noise_has_the_policys_law(policy, law, rng):
     assert stats.kstest(noise.ravel(), law).pvalue > 1e-3
 
 
+# -- cloning ---------------------------------------------------------------------------------
+
+
+def test_cloning_loss_is_scipys(float64, spec, rng):
+    states, chosen = tf.constant(rng.normal(size=(9, spec.state_size))), rng.integers(3, size=9)
+    if spec.discrete:
+        policy = CategoricalPolicy(spec, [6], "tanh", 0, 1.0)
+        policy.logits.dense[-1].bias.assign([1.0, -2.0, 0.5])
+        actions = np.eye(3)[chosen]
+        log_prob = np.log(special.softmax(policy(states).numpy(), -1))[np.arange(9), chosen]
+    else:
+        policy, actions = _gaussian(spec), rng.uniform(-1, 1, (9, 2))
+        log_prob = stats.norm.logpdf(actions, policy(states), np.exp([-0.5, 0.2])).sum(-1)
+    loss = cloning_loss(policy, states, tf.constant(actions))
+    np.testing.assert_allclose(loss, -log_prob.mean(), atol=1e-12)
+
+
 # -- forward models against a transcription in NumPy -----------------------------------------
 
 
@@ -214,182 +215,36 @@ def _gru(cell, x, h):
     return z * h + (1 - z) * proposal
 
 
-def _decoded(model, states, code):
-    out = _dense(model.decoder.dense[-1], code)
-    return np.clip(states + out[:, :3], -model.clip, model.clip), out[:, 3]
-
-
-def test_hadamard_gru_is_its_equations(float64, continuous, rng):
-    model = HadamardGRU(continuous, 5, 2.5, "relu", 0)
-    _randomise(model, rng)
-    states, actions = 2.5 * rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
-    hidden = rng.normal(size=(7, 5))
+def _hadamard_gru(model, states, actions, hidden):
+    """Return (code before the decoder, memory) of Section 3.5."""
     memory = _gru(model.gru, _dense(model.state_in.dense[0], states, _relu), hidden)
     code = actions
     for layer in model.action_in.dense:
         code = _dense(layer, code, _relu)
-    code = code * _dense(model.state_out.dense[0], memory, _relu)
-    code = _dense(model.decoder.dense[0], code, _relu)
-    next_states, end_logits = _decoded(model, states, code)
+    return code * _dense(model.state_out.dense[0], memory, _relu), memory
+
+
+def _vanilla(model, states, actions, hidden):
+    return np.concatenate([states, actions], 1), hidden
+
+
+@pytest.mark.parametrize(("kind", "equations"), [(HadamardGRU, _hadamard_gru), (Vanilla, _vanilla)])
+def test_forward_model_is_its_equations(float64, continuous, rng, kind, equations):
+    model = kind(continuous, 5, 2.5, "relu", 0)
+    for variable in model.variables:  # values that show, biases included
+        variable.assign(0.6 * rng.normal(size=variable.shape))
+    states, actions = 2.0 * rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
+    hidden = rng.normal(size=(7, model.hidden_size))
+    code, memory = equations(model, states, actions, hidden)
+    for layer in model.decoder.dense[:-1]:
+        code = _dense(layer, code, _relu)
+    out = _dense(model.decoder.dense[-1], code)
+    next_states = np.clip(states + out[:, :3], -2.5, 2.5)
     assert 0 < (np.abs(next_states) == 2.5).sum() < next_states.size  # some are clipped
     predicted = model(states, actions, hidden)
     np.testing.assert_allclose(predicted.hidden, memory, atol=1e-12)
     np.testing.assert_allclose(predicted.next_states, next_states, atol=1e-12)
-    np.testing.assert_allclose(predicted.end_logits, end_logits, atol=1e-12)
-
-
-def test_vanilla_model_is_its_equations(float64, continuous, rng):
-    model = Vanilla(continuous, 5, 2.5, "relu", 0)
-    _randomise(model, rng)
-    states, actions = 1.5 * rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
-    hidden = rng.normal(size=(7, 1))
-    code = np.concatenate([states, actions], 1)
-    for layer in model.decoder.dense[:2]:
-        code = _dense(layer, code, _relu)
-    next_states, end_logits = _decoded(model, states, code)
-    assert 0 < (np.abs(next_states) == 2.5).sum() < next_states.size
-    predicted = model(states, actions, hidden)
-    np.testing.assert_array_equal(predicted.hidden, hidden)
-    np.testing.assert_allclose(predicted.next_states, next_states, atol=1e-12)
-    np.testing.assert_allclose(predicted.end_logits, end_logits, atol=1e-12)
-
-
-# -- every variable learns -------------------------------------------------------------------
-
-
-def _learner(spec, rng, **settings):
-    """Return a tiny learner and a buffer of random episodes, some of which terminate."""
-    settings = {
-        "policy_hidden": (8,),
-        "discriminator_hidden": (8,),
-        "value_hidden": (8,),
-        "model": "hadamard_gru",
-        "model_units": 8,
-        "model_recorded": 2,
-        "horizon": 3,
-        "burn_in": 2,
-        "model_length": 3,
-        "block": 1,
-        "policy_batch": 8,
-        "model_batch": 8,
-        "discriminator_batch": 8,
-        "learn_std": True,
-        "horizon_value": True,
-        "unroll": True,
-        "jit_compile": False,
-    } | settings
-    states = rng.normal(size=(40, spec.state_size)).astype(np.float32)
-    actions = rng.uniform(-1, 1, (40, spec.action_size)).astype(np.float32)
-    if spec.discrete:
-        actions = np.eye(spec.action_size, dtype=np.float32)[actions.argmax(-1)]
-    learner = MGAIL(spec, config.MGAIL(**settings), Pairs(states, actions), 0)
-    buffer = ReplayBuffer(1000, spec, learner.normaliser)
-    for start in range(0, 35, 5):
-        rows = slice(start, start + 5)
-        buffer.add(
-            Episode(
-                states[start : start + 6], actions[rows], actions[rows], np.zeros(5), 1, 0, False
-            )
-        )
-    return learner, buffer
-
-
-@pytest.fixture
-def eager():
-    """Run compiled functions as plain Python: tracing these networks takes longer than running."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.mark.parametrize(
-    ("kind", "settings"),
-    [
-        ("continuous", {}),
-        ("continuous", {"rollout": "replay", "model": "vanilla"}),
-        ("discrete", {"rollout": "replay", "unroll": False}),
-        ("discrete", {"unroll": False}),
-    ],
-)
-def test_an_update_moves_every_variable_of_all_four_networks(request, eager, kind, settings, rng):
-    learner, buffer = _learner(request.getfixturevalue(kind), rng, **settings)
-    networks = ("model", "discriminator", "policy", "value")
-    variables = {
-        f"{name}/{v.path}": (v, v.numpy())
-        for name in networks
-        for v in getattr(learner, name).trainable_variables
-    }
-    assert len(variables) == sum(len(getattr(learner, n).trainable_variables) for n in networks)
-    metrics = learner.update(buffer, 0.0)
-    still = [name for name, (v, before) in variables.items() if np.array_equal(v, before)]
-    assert not still
-    assert all(np.isfinite(value) for value in metrics.values())
-
-
-@pytest.mark.parametrize("kind", ["continuous", "discrete"])
-def test_policy_loss_has_a_gradient_in_every_policy_variable(request, kind, rng):
-    learner, buffer = _learner(request.getfixturevalue(kind), rng)
-    batches = learner._batches(buffer, 4.0)
-    starts = type(batches["starts"])(*(tf.constant(x[0]) for x in batches["starts"]))
-    with tf.GradientTape() as tape:
-        loss, _ = learner._policy_loss(
-            starts,
-            tf.constant(batches["noise"][0]),
-            (learner._expert.states, learner._expert.actions),
-            tf.constant(batches["dead_cost"][0]),
-        )
-    gradients = tape.gradient(loss, [v.value for v in learner.policy.trainable_variables])
-    assert len(gradients) == 4 + (kind == "continuous")
-    assert all(g is not None and np.abs(g).max() > 0 for g in gradients)
-
-
-@pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])
-def test_model_noise_draws_whole_errors_of_the_slow_model(continuous, eager, rng, model):
-    learner, buffer = _learner(continuous, rng, model=model, model_noise=2.0, horizon=4)
-    learner.model.set_weights([w + 1.0 for w in learner.model.get_weights()])  # not this one's
-    errors = learner._batches(buffer, 4.0)["errors"]
-    assert errors.shape == (1, 4, 8, 3)
-    for row in errors.reshape(-1, 3)[:10]:
-        ages = [i for i in range(35) if np.allclose(row, 2.0 * _error(learner, buffer, i))]
-        assert len(ages) == 1  # of one recorded step, all components together
-    assert len(np.unique(errors.reshape(-1, 3), axis=0)) > 10
-
-
-def _error(learner, buffer, slot):
-    """Return by how much the slow model misses a slot's next state, after two steps of burn-in."""
-    standardise = learner.normaliser
-    hidden = np.zeros([1, learner.model.hidden_size], np.float32)
-    for i in range(slot - min(2, buffer._step[slot]), slot):
-        state = standardise(buffer._states[i][None])
-        hidden = learner.slow_model(state, buffer._actions[i][None], hidden).hidden
-    state = standardise(buffer._states[slot][None])
-    ahead = learner.slow_model(state, buffer._actions[slot][None], hidden).next_states
-    return (standardise(buffer._next_states[slot][None]) - ahead)[0]
-
-
-@pytest.mark.parametrize("rollout", ["imagine", "replay"])
-def test_model_noise_reaches_imagined_rollouts_only(continuous, eager, rng, rollout):
-    weights = []
-    for noise in (0.0, 1.0):
-        learner, buffer = _learner(
-            continuous, np.random.default_rng(0), rollout=rollout, model_noise=noise
-        )
-        learner.update(buffer, 0.0)
-        weights.append(np.concatenate([np.ravel(w) for w in learner.policy.get_weights()]))
-    assert np.array_equal(*weights) == (rollout == "replay")
-
-
-@pytest.mark.parametrize(("averaging", "share"), [(0.0, 1.0), (0.5, 1 / 1.5), (2.0, 1 / 3)])
-def test_scored_policy_is_a_running_average(continuous, eager, rng, averaging, share):
-    learner, buffer = _learner(continuous, rng, averaging=averaging, log_std=-0.5)
-    kernels = []
-    for _ in range(2):
-        learner.update(buffer, 0.0)
-        kernels.append(learner.actor().weights[0])
-    assert np.abs(kernels[1] - kernels[0]).max() > 1e-5
-    expected = kernels[0] + share * (kernels[1] - kernels[0])
-    np.testing.assert_allclose(learner.final_actor().weights[0], expected, atol=1e-7)
-    np.testing.assert_array_equal(learner.actor().weights[0], kernels[1])  # put back
+    np.testing.assert_allclose(predicted.termination_logits, out[:, 3], atol=1e-12)
 
 
 def test_networks_of_other_seeds_differ_and_of_the_same_seed_do_not(continuous):
@@ -400,3 +255,57 @@ def test_networks_of_other_seeds_differ_and_of_the_same_seed_do_not(continuous):
         np.testing.assert_array_equal(first.variables[i], again.variables[i])
         assert np.abs(first.variables[i] - other.variables[i]).max() > 1e-3
     assert keras.config.floatx() == "float32"
+
+
+# -- averages and steps ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rate", "part"), [(0.25, 0.25), (1.0, 1.0), (None, 1.0)])
+def test_soft_update_moves_a_copy_by_the_rate(rate, part):
+    target, network = (MLP(3, [4], 2, "tanh", seed) for seed in (0, 1))
+    before = target.get_weights()
+    soft_update(target, network, rate)
+    for old, new, found in zip(before, network.weights, target.weights, strict=True):
+        np.testing.assert_allclose(found, (1 - part) * old + part * new.numpy(), atol=1e-6)
+
+
+def test_running_average_reaches_back_over_a_share_of_the_run(rng):
+    """None keeps the last ones, a share of 1 the mean of all; else by the recursion."""
+    rows = rng.normal(size=(6, 3))
+    last, mean, short = (RunningAverage([np.zeros(3)], share) for share in (None, 1.0, 0.5))
+    by_hand = rows[0]
+    for count, row in enumerate(rows):
+        for average in (last, mean, short):
+            average.add([row])
+        by_hand = by_hand + (row - by_hand) / (0.5 * count + 1.0)
+        np.testing.assert_allclose(last.weights[0], row, atol=1e-12)
+        np.testing.assert_allclose(mean.weights[0], rows[: count + 1].mean(0), atol=1e-12)
+        np.testing.assert_allclose(short.weights[0], by_hand, atol=1e-12)
+
+
+def test_minimise_takes_a_step_and_says_how_large_its_gradient_was(float64):
+    network = MLP(2, [], 1, "tanh", 0)
+    before = network.get_weights()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(network(tf.constant([[3.0, 4.0]])))
+    optimiser = keras.optimizers.SGD(0.1, global_clipnorm=1.0)
+    gradient, weights = minimise(loss, tape, network, optimiser)
+    slope = np.array([[3.0], [4.0]]) / np.sqrt(26)  # after clipping
+    np.testing.assert_allclose(gradient, np.sqrt(9 + 16 + 1))
+    np.testing.assert_allclose(network.weights[0], before[0] - 0.1 * slope, atol=1e-12)
+    np.testing.assert_allclose(
+        weights, np.sqrt(sum((w.numpy() ** 2).sum() for w in network.weights))
+    )
+
+
+def test_minimise_refuses_a_loss_that_is_no_scalar_or_leaves_a_variable_out():
+    network, optimiser = MLP(2, [3], 1, "tanh", 0), keras.optimizers.SGD(0.1)
+    with tf.GradientTape(persistent=True) as tape:
+        hidden = network.dense[0](tf.ones([4, 2]))
+        whole, part = network(tf.ones([4, 2])), tf.reduce_sum(hidden)
+    before = network.get_weights()
+    with pytest.raises(ValueError, match="scalar"):
+        minimise(whole, tape, network, optimiser)
+    with pytest.raises(ValueError, match=network.dense[1].kernel.path):
+        minimise(part, tape, network, optimiser)
+    np.testing.assert_equal(network.get_weights(), before)

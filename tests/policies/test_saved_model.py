@@ -13,24 +13,11 @@ import tensorflow as tf
 from scipy import stats
 
 from mgail_tf.data.normaliser import Normaliser
-from mgail_tf.errors import BadInput
 from mgail_tf.networks.policy import to_numpy
 from mgail_tf.policies.saved_model import SavedPolicy
-from tests.policies.examples import (
-    HIGH,
-    LOW,
-    MANY,
-    SPECS,
-    applied,
-    central_state,
-    check_distribution,
-    extreme_states,
-    head_of,
-    network_of,
-    policy_of,
-    some_states,
-    ten_thousand_states,
-)
+from tests.checks import refusal
+from tests.policies import examples
+from tests.policies.examples import HIGH, LOW, MANY, SPECS
 
 METADATA = {"versions": "python 3", "scores": {"deterministic": 12.5, "stochastic": -3.0}}
 
@@ -41,7 +28,7 @@ def exported(tmp_path_factory):
     folders = {}
     for kind in SPECS:
         folders[kind] = tmp_path_factory.mktemp("exported") / "made" / kind
-        policy_of(kind).export(folders[kind], METADATA)
+        examples.policy_of(kind).export(folders[kind], METADATA)
     return folders
 
 
@@ -67,30 +54,32 @@ def _sample(model, states, seed):
 # -- what it answers -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("states", [some_states, extreme_states, ten_thousand_states])
+@pytest.mark.parametrize("states", ["some_states", "extreme_states", "ten_thousand_states"])
 def test_act_is_the_keras_policys_mode_in_environment_units(network, model, kind, states):
-    states = states(kind)
-    expected = applied(head_of(network, states, kind), SPECS[kind])
+    states = getattr(examples, states)(kind)
+    expected = examples.applied(examples.head_of(network, states, kind), SPECS[kind])
     actions = _act(model, states)
     np.testing.assert_allclose(actions, expected, rtol=1e-6, atol=1e-6)
     assert len(np.unique(expected)) >= 2
     np.testing.assert_array_equal(model.act(states)["actions"], actions)
+    served = model.signatures["serving_default"](states=tf.constant(states))["actions"]
+    np.testing.assert_array_equal(served, actions)
 
 
 def test_policy_sees_the_first_components_only(kind, tmp_path):
     spec = SPECS[kind]
-    network = network_of(kind, spec._replace(state_size=2))
+    network = examples.network_of(kind, spec._replace(state_size=2))
     normaliser = Normaliser(np.array([0.5, -1.0]), np.array([0.3, 2.0]), 4.0)
     states = np.random.default_rng(5).normal(size=(50, spec.state_size)).astype(np.float32)
     to_numpy(network, normaliser, spec).export(tmp_path / "model")
-    expected = applied(network(normaliser(states)).numpy(), spec)
+    expected = examples.applied(network(normaliser(states)).numpy(), spec)
     model = tf.saved_model.load(str(tmp_path / "model"))
     np.testing.assert_allclose(_act(model, states), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
 def test_states_that_are_not_finite_are_answered_with_an_error(model, kind, value):
-    states = some_states(kind, 5)
+    states = examples.some_states(kind, 5)
     states[3, 1] = value
     for ask in (lambda: _act(model, states), lambda: _sample(model, states, 0)):
         with pytest.raises(tf.errors.InvalidArgumentError, match="states"):
@@ -99,14 +88,14 @@ def test_states_that_are_not_finite_are_answered_with_an_error(model, kind, valu
 
 @pytest.mark.parametrize("batch", [1, 7])
 def test_any_batch_is_taken(model, kind, batch):
-    spec, states = SPECS[kind], some_states(kind, batch)
+    spec, states = SPECS[kind], examples.some_states(kind, batch)
     for actions in (_act(model, states), _sample(model, states, 0)):
         assert actions.shape == ((batch,) if spec.discrete else (batch, 2))
         assert actions.dtype == (np.int64 if spec.discrete else np.float32)
 
 
 def test_sample_depends_on_the_seed_alone(model, kind):
-    states = np.tile(central_state(kind), (50, 1))
+    states = np.tile(examples.central_state(kind), (50, 1))
     first, again, other = (_sample(model, states, seed) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first, again)
     assert (first != other).mean() > 0.2
@@ -119,14 +108,14 @@ def test_sample_depends_on_the_seed_alone(model, kind):
     ids=["rows", "seeds"],
 )
 def test_samples_have_the_policys_distribution(network, model, kind, rows, seeds):
-    state = central_state(kind)
+    state = examples.central_state(kind)
     states = np.tile(state, (rows, 1))
     drawn = np.concatenate([_sample(model, states, seed) for seed in seeds])
-    check_distribution(drawn, head_of(network, state[None], kind)[0], kind)
+    examples.check_distribution(drawn, examples.head_of(network, state[None], kind)[0], kind)
 
 
 def test_samples_are_clipped_to_the_action_space(models):
-    model, states = models["gaussian"], some_states("gaussian", 500)
+    model, states = models["gaussian"], examples.some_states("gaussian", 500)
     nearest = _act(model, states)[:, 0].argmax()
     mean = _act(model, states)[nearest, 0]
     beyond = stats.norm.sf((HIGH[0] - mean) / (2.0 * np.exp(-2.0)))
@@ -143,6 +132,9 @@ def test_metadata_says_what_the_policy_is(exported, kind):
         "state_size": spec.state_size,
         "action_size": spec.action_size,
         "discrete": spec.discrete,
+        "action_low": None if spec.discrete else LOW.tolist(),
+        "action_high": None if spec.discrete else HIGH.tolist(),
+        "first_action": 0,
         **METADATA,
     }
 
@@ -190,11 +182,12 @@ def test_exported_policies_run_where_only_tensorflow_is_installed(exported, mode
 def test_loaded_policy_acts_as_the_numpy_one(policy, exported, kind):
     spec = SPECS[kind]
     saved = SavedPolicy(exported[kind], spec)
-    for state in some_states(kind, 20):
+    for state in examples.some_states(kind, 20):
         mode = policy.act(state, None)
         expected = mode if spec.discrete else np.clip(mode, -1, 1)
         np.testing.assert_allclose(saved.act(state, None), expected, atol=1e-5)
-    drawn = [saved.act(central_state(kind), np.random.default_rng(s)) for s in (0, *range(9))]
+    state = examples.central_state(kind)
+    drawn = [saved.act(state, np.random.default_rng(seed)) for seed in (0, *range(9))]
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert len(np.unique(drawn, axis=0)) > 1
     assert drawn[0].shape == (spec.action_size,)
@@ -203,21 +196,13 @@ def test_loaded_policy_acts_as_the_numpy_one(policy, exported, kind):
 # -- what is refused -------------------------------------------------------------------------
 
 
-def _refusal(make, path):
-    with pytest.raises(BadInput) as refused:
-        make()
-    message = str(refused.value)
-    assert message.startswith(f"{path}: ") and "\n" not in message
-    return message
-
-
 @pytest.mark.parametrize("mine", ["folder/notes.txt", "file"])
 def test_nothing_is_overwritten(policy, tmp_path, mine):
     """Neither a folder that holds something nor a file."""
     (tmp_path / "folder").mkdir()
     (tmp_path / mine).write_text("mine")
     path = tmp_path / Path(mine).parts[0]
-    _refusal(lambda: policy.export(path), path)
+    refusal(path, policy.export, path)
     assert (tmp_path / mine).read_text() == "mine"
     assert [f for f in tmp_path.rglob("*") if f.is_file()] == [tmp_path / mine]
 
@@ -227,15 +212,15 @@ def test_nothing_is_overwritten(policy, tmp_path, mine):
 )
 def test_exported_policy_of_another_environment_or_sizes_is_refused(exported, change):
     folder, spec = exported["gaussian"], SPECS["gaussian"]
-    message = _refusal(lambda: SavedPolicy(folder, spec._replace(**change)), folder)
-    assert f": {next(iter(change))}: " in message
+    message = refusal(folder, SavedPolicy, folder, spec._replace(**change))
+    assert message.startswith(f"{next(iter(change))}: ")
 
 
 @pytest.mark.parametrize("metadata", [None, "{", "{}", "[1]"], ids=["none", "cut", "alone", "list"])
 def test_folder_without_an_exported_policy_is_refused(tmp_path, metadata):
     if metadata is not None:
         (tmp_path / "metadata.json").write_text(metadata)
-    _refusal(lambda: SavedPolicy(tmp_path, SPECS["gaussian"]), tmp_path)
+    refusal(tmp_path, SavedPolicy, tmp_path, SPECS["gaussian"])
 
 
 def test_ctrl_c_waits_for_tensorflow_to_write(tmp_path, monkeypatch):
@@ -247,6 +232,6 @@ def test_ctrl_c_waits_for_tensorflow_to_write(tmp_path, monkeypatch):
 
     monkeypatch.setattr("tensorflow.saved_model.save", pressed)
     with pytest.raises(KeyboardInterrupt):
-        policy_of("gaussian").export(tmp_path / "model")
+        examples.policy_of("gaussian").export(tmp_path / "model")
     assert (tmp_path / "model").exists()
     assert signal.getsignal(signal.SIGINT) is handler

@@ -1,91 +1,115 @@
 """Both estimators aim at the same gradient, and are told apart by their spread."""
 
+import csv
 import dataclasses
 import itertools
 
+import compare_gradients
 import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.polynomial.hermite_e import hermegauss
 
-from launch import compare_gradients
-from mgail_tf import experts, gradients
-from mgail_tf.agents import mgail
-from mgail_tf.demos import Demonstrations
-from mgail_tf.envs import make
-from mgail_tf.rollout import Collector
-from mgail_tf.types import BadInput, Pairs
+import mgail_tf as mg
+from mgail_tf.studies import gradient_comparison
 from tests import toys
-from tests.test_agents import TINY
+
+TINY = mg.MGAILConfig(
+    prefill_steps=300,
+    updates_per_step=0.5,
+    updates_per_call=10,
+    horizon=5,
+    policy_hidden=32,
+    policy_batch=32,
+    policy_learning_rate=3e-3,
+    log_std=(-1.6, -1.6),
+    bc_weight=0.0,
+    state_gradient_clip=None,
+    model_units=32,
+    model_learning_rate=1e-3,
+    critic_activation="relu",
+    sequence_length=2,
+    discriminator_hidden=32,
+    discriminator_learning_rate=1e-3,
+    discriminator_batch=64,
+    compile="graph",
+)
 
 
 @pytest.fixture(scope="module")
-def training():
-    collector = Collector(make("ToyLinear-v0", 0), np.random.default_rng(0))
-    episodes = tuple(collector.run_episode(toys.LinearExpert(), True) for _ in range(5))
-    pairs = Demonstrations("ToyLinear-v0", episodes, "").subsample(1, 0, collector.env.spec)
-    short = dataclasses.replace(
-        TINY, env_steps=500, block=10
-    )  # actions are not at their bounds yet
-    trained = mgail.train("ToyLinear-v0", pairs, short, 0)
-    assert [steps for steps, _, _ in trained][-1] == 500
-    return trained
+def agent():
+    """A short training: actions are not at their bounds yet."""
+    return mg.MGAIL(toys.linear(), toys.linear_demonstrations(), TINY).learn(500)
 
 
 @pytest.mark.parametrize(("horizon", "baseline"), [(1, True), (2, True), (2, False)])
-def test_score_function_and_tape_have_the_same_mean(training, horizon, baseline):
+def test_score_function_and_tape_have_the_same_mean(agent, horizon, baseline):
     """The mean over the noise is taken by Gauss-Hermite quadrature, so both must be equal."""
-    both = gradients.Estimators(training, horizon, 1)
-    (*start, _), nodes = next(both.batches(1, np.random.default_rng(1))), hermegauss(20)
+    both = gradient_comparison.Estimators(agent, horizon, 1)
+    starts, _ = next(both.batches(1, np.random.default_rng(1)))
+    nodes = list(zip(*hermegauss(20), strict=True))
     exact, score = tf.function(both.exact), tf.function(both.score)
     means = np.zeros(2)
-    for steps in itertools.product(list(zip(*nodes, strict=True)), repeat=horizon):
+    for steps in itertools.product(nodes, repeat=horizon):
         noise = tf.constant([[[x]] for x, _ in steps], tf.float32)
         weight = np.prod([w / np.sqrt(2 * np.pi) for _, w in steps])
-        found = np.array([exact(*start, noise), score(*start, noise, baseline=baseline)])
+        found = np.array([exact(starts, noise), score(starts, noise, baseline=baseline)])
         means = means + weight * found.T
     by_tape, by_score = means.T
     assert np.linalg.norm(by_tape) > 1e-3
     np.testing.assert_allclose(by_score, by_tape, atol=0.02 * np.abs(by_tape).max())
 
 
-def test_exact_gradient_spreads_less(training):
+def test_exact_gradient_spreads_less(agent):
     rows = {
         row["estimator"]: row
-        for row in gradients.compare(training, horizons=[3], sizes=[8], seed=0)
+        for row in gradient_comparison.compare(agent, horizons=[3], sizes=[8], seed=0)
     }
-    assert set(rows["exact"]) == set(gradients.COLUMNS)
+    assert set(rows["exact"]) == set(gradient_comparison.COLUMNS)
     exact, score = rows["exact"], rows["score_function_with_baseline"]
     assert exact["cosine_mean"] > 0.8 > score["cosine_mean"]
     assert 10 * exact["relative_variance"] < score["relative_variance"]
     assert score["relative_variance"] <= rows["score_function"]["relative_variance"]
 
 
+def test_without_a_value_there_is_no_baseline(monkeypatch, eager):
+    monkeypatch.setattr(gradient_comparison, "REFERENCE", 1)
+    monkeypatch.setattr(gradient_comparison, "REPEATS", 1)
+    config = dataclasses.replace(TINY, value_targets=None, predict_termination=False)
+    agent = mg.MGAIL(toys.linear(), toys.linear_demonstrations(), config)
+    next(agent.iterate(301))
+    rows = gradient_comparison.compare(agent, [2], [4], 0)
+    assert [row["estimator"] for row in rows] == ["exact", "score_function"]
+
+
 def test_statistics_by_hand():
     found = np.array([[3.0, 4.0], [5.0, 0.0]])
-    row = gradients._statistics(found, np.array([5.0, 0.0]))
+    row = gradient_comparison.statistics(found, np.array([5.0, 0.0]))
     # cosines 0.6 and 1; squared distances to the reference 20 and 0, to their mean (4, 2) 5 and 5
     assert (row["cosine_mean"], row["cosine_std"]) == (0.8, 0.2)
     assert (row["relative_squared_error"], row["relative_variance"]) == (0.4, 0.2)
 
 
-def test_discrete_actions_are_refused():
-    pairs = Pairs(np.zeros((5, 4), np.float32), np.eye(2, dtype=np.float32)[[0, 1, 0, 1, 0]])
-    with pytest.raises(BadInput, match="found discrete actions"):
-        gradients.check(mgail.train("cartpole", pairs, TINY, 0).learner.spec, TINY)
-
-
-def test_replay_is_refused(continuous):
-    with pytest.raises(BadInput, match="rollout=replay: found replay, expected imagine"):
-        gradients.check(continuous, dataclasses.replace(TINY, rollout="replay"))
+def test_discrete_actions_and_replay_are_refused():
+    demos = toys.rolled_out("cartpole", toys.Random(mg.make("cartpole", 0).spec), 1)
+    with pytest.raises(mg.BadInput, match="found discrete actions"):
+        gradient_comparison.check(mg.MGAIL("cartpole", demos, TINY))
+    replayed = dataclasses.replace(TINY, rollout="replay")
+    with pytest.raises(mg.BadInput, match="rollout: found replay, expected imagine"):
+        gradient_comparison.check(mg.MGAIL(toys.linear(), toys.linear_demonstrations(), replayed))
 
 
 def test_script_writes_a_row_for_every_estimator(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(gradients, "REFERENCE", 8)
-    monkeypatch.setattr(gradients, "REPEATS", 4)
-    npz = tmp_path / "demos.npz"
-    experts.collect(toys.LinearExpert(), "ToyLinear-v0", 2, 0, True, npz)
-    flags = ["--task=ToyLinear-v0", "--smoke", f"--demos={npz}", f"--results={tmp_path}/g.csv"]
-    assert compare_gradients.main(["", *flags, "--horizon=2", "--batch=4"]) == 0
-    assert len((tmp_path / "g.csv").read_text().splitlines()) == 4
+    monkeypatch.setattr(gradient_comparison, "REFERENCE", 8)
+    monkeypatch.setattr(gradient_comparison, "REPEATS", 4)
+    toys.rolled_out("ToyLinear-v0", toys.LinearExpert(), 2).save(tmp_path / "demos.npz")
+    flags = ["--task=ToyLinear-v0", "--smoke", f"--demos={tmp_path}/demos.npz"]
+    flags += ["--horizon=2", "--batch=4", f"--table={tmp_path}/g.csv"]
+    assert compare_gradients.main(["", *flags]) == 0
     assert "score_function_with_baseline" in capsys.readouterr().out
+    with (tmp_path / "g.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == list(gradient_comparison.TABLE)
+    names = ["exact", "score_function", "score_function_with_baseline"]
+    assert [row["estimator"] for row in rows] == names
+    assert {(row["task"], row["env_steps"]) for row in rows} == {("ToyLinear-v0", "120")}

@@ -4,7 +4,8 @@
 from the paper.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -153,6 +154,10 @@ class MGAIL(Resumable):
         )
         self._unroll = config.compile != "xla"
         self._metrics = _METRICS + (_VALUE_METRICS if config.value_targets else ())
+        # `_update` on every batch of a call, uncompiled and compiled
+        self.run_updates: Callable[[Batch], tuple[Any, Any]] = functools.partial(
+            repeat, self._update, count=config.updates_per_call, names=self._metrics
+        )
         self._compiled_updates = tf.function(
             self.run_updates, jit_compile=config.compile != "graph"
         )
@@ -238,14 +243,6 @@ class MGAIL(Resumable):
         self._updates += count
         self._average.add(self.policy_network.get_weights())
         return metrics
-
-    def run_updates(self, batches: Batch) -> tuple[Any, Any]:
-        """Run the updates in TensorFlow's operations alone; `update` compiles this function.
-
-        Returns:
-            Mean of each metric; number of leading updates in which it was finite.
-        """
-        return repeat(self._update, batches, self.config.updates_per_call, self._metrics)
 
     def _update(self, batch: Batch) -> dict[str, Any]:
         """Lines 7 to 14 of Algorithm 1 on one batch: a tape a network. Return what is measured."""

@@ -31,9 +31,10 @@ def slice_of(batches: Any, k: Any) -> Any:
 def repeat(
     update: Callable[[Any], dict[str, Any]], batches: Any, count: int, names: Sequence[str]
 ) -> tuple[Any, Any]:
-    """Run `update` on every slice of `batches`, along their leading axis of `count`.
+    """Run `update` on every slice of `batches`, in the graph.
 
     Args:
+        batches: arrays with a leading axis of `count`.
         names: the metrics that an update returns, in the order in which they are computed.
 
     Returns:

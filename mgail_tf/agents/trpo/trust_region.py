@@ -97,7 +97,9 @@ class TrustRegion:
         self._iterations, self._damping, self._steps = iterations, damping, line_search_steps
 
     @tf.function
-    def step(self, states, samples, advantages, max_kl, entropy_weight=0.0):
+    def step(
+        self, states: Any, samples: Any, advantages: Any, max_kl: Any, entropy_weight: Any = 0.0
+    ) -> dict[str, Any]:
         """Improve E[ratio * advantage] + entropy_weight * H under KL(old || new) <= max_kl.
 
         Args:

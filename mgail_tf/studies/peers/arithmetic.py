@@ -1,51 +1,59 @@
-"""The losses of agents/mgail.py on what `torch` and `jax.numpy` have in common."""
+"""The losses of agents/mgail/agent.py on what `torch` and `jax.numpy` have in common."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from mgail_tf.agents.mgail.agent import (
+    GRADIENT_CLIP,
+    MGAIL,
+    POLICY_GRADIENT_CLIP,
+    VALUE_LEARNING_RATE,
+)
+from mgail_tf.agents.mgail.batches import Batch
+from mgail_tf.config.algorithms import MGAILConfig
+
 NETWORKS = ("model", "discriminator", "policy", "value")
 EPSILON = 1e-12  # of Adam, for the comparison: Keras puts it elsewhere than the two others do
-_CLIPS = {"model": 10.0, "discriminator": 10.0, "value": 10.0}
 
 
 class Library(NamedTuple):
-    """What the two call differently."""
+    """What the libraries call differently."""
 
     xp: Any
     activations: dict[str, Callable[[Any], Any]]
     softplus: Callable[[Any], Any]
     sigmoid: Callable[[Any], Any]
     stop: Callable[[Any], Any]  # no gradient flows on
-    bounded: Callable[[Any, float], Any]  # imagination.bounded
+    bounded: Callable[[Any, float], Any]  # imagination.clip_state_gradient
     slope: Callable[[Callable[[Any], Any], Any], Any]  # of a sum, by its argument, differentiable
 
 
-def weights_of(learner: Any) -> dict[str, Any]:
-    """Return copies of the learner's weights, network -> part -> arrays; trainable ones only."""
+def weights_of(agent: MGAIL) -> dict[str, Any]:
+    """Return copies of the agent's weights, network -> part -> arrays; trainable ones only."""
 
     def copied(part: Any) -> list[np.ndarray]:
         return [np.array(x) for x in part.get_weights()]
 
     parts: tuple[str, ...] = ("decoder",)
-    if learner.config.model == "hadamard_gru":
+    if agent.config.forward_model == "hadamard_gru":
         parts = ("state_in", "gru", "state_out", "action_in", "decoder")
     return {
-        "model": {name: copied(getattr(learner.model, name)) for name in parts},
-        "discriminator": {"trunk": copied(learner.discriminator.trunk)},
-        "policy": {"mean": copied(learner.policy.mean)},
-        "value": {"trunk": copied(learner.value.trunk)},
+        "model": {name: copied(getattr(agent.model, name)) for name in parts},
+        "discriminator": {"trunk": copied(agent.discriminator.trunk)},
+        "policy": {"mean": copied(agent.policy_network.mean)},
+        "value": {"trunk": copied(agent.value.trunk)},
     }
 
 
 class Losses:
-    """The losses of agents/mgail.py, from weights and a batch, on whatever library."""
+    """The losses of one update, from weights and a batch, on whatever library."""
 
-    def __init__(self, library: Library, learner: Any):
-        self.library, self.config = library, learner.config
+    def __init__(self, library: Library, agent: MGAIL):
+        self.library, self.config = library, agent.config
         self.act = library.activations[self.config.critic_activation]
-        self.std = float(np.exp(learner.policy.log_std[0]))  # the same of every action
+        self.std = float(np.exp(agent.policy_network.log_std[0]))  # the same of every action
 
     def _mlp(self, weights, x, activation, output=None):
         for i in range(0, len(weights), 2):
@@ -87,82 +95,99 @@ class Losses:
     def _value(self, value, states):
         return self._mlp(value["trunk"], states, self.act)[..., 0]
 
-    def _to_go(self, costs, survival, values, dead):
-        gamma, lam, after, rows = self.config.gamma, self.config.lam, values[-1], []
+    def _to_go(self, costs, continuation, values, dead):
+        gamma, td_lambda, after, rows = self.config.gamma, self.config.td_lambda, values[-1], []
         for t in reversed(range(len(costs))):
-            ahead = lam * after + (1.0 - lam) * values[t]
+            ahead = td_lambda * after + (1.0 - td_lambda) * values[t]
             after = (1.0 - gamma) * costs[t]
-            after = after + gamma * (survival[t] * ahead + (1.0 - survival[t]) * dead)
+            after = after + gamma * (continuation[t] * ahead + (1.0 - continuation[t]) * dead)
             rows.append(after)
         return self.library.xp.stack(rows[::-1])
 
-    def model(self, weights, batch):
-        """Return the loss of objectives.forward_model_loss."""
-        lib, (states, actions, ended, mask) = self.library, batch["sequences"]
+    def model(self, weights: Any, batch: Batch) -> Any:
+        """Return the sum of both losses of objectives.forward_model_loss."""
+        lib, xp, forced = self.library, self.library.xp, self.config.teacher_forced_steps
+        states, actions, terminated, mask = batch.sequences
         hidden, ahead, loss = self._hidden(weights, states), states[0], 0.0
         for t in range(actions.shape[0]):
             state = states[t]
-            if self.config.model_recorded and t >= self.config.model_recorded:
-                state = lib.xp.where(mask[t - 1][:, None] > 0, ahead, state)
+            if forced and t >= forced:
+                state = xp.where(mask[t - 1][:, None] > 0, ahead, state)
             ahead, hidden, logits = self._predict(weights, state, actions[t], hidden)
             hidden = hidden * mask[t][:, None]
-            squared = ((ahead - states[t + 1]) ** 2).sum(-1)
-            entropy = lib.softplus(logits) - ended[t] * logits
-            loss = loss + (mask[t] * (squared + entropy)).sum()
-        return loss / mask.sum()
+            squared = xp.sum((ahead - states[t + 1]) ** 2, -1)
+            entropy = lib.softplus(logits) - terminated[t] * logits
+            loss = loss + xp.sum(mask[t] * (squared + entropy))
+        return loss / xp.sum(mask)
 
-    def discriminator(self, weights, batch):
-        """Return the loss of objectives.discriminator_loss."""
-        lib, config = self.library, self.config
-        agent, expert = batch["agent"], batch["expert"]
-        loss = lib.softplus(-self._logits(weights, *agent)).mean()
-        loss = loss + lib.softplus(self._logits(weights, *expert)).mean()
-        ours, theirs = (lib.xp.concatenate(list(pairs), -1) for pairs in (agent, expert))
-        points = ours * batch["mix"] + theirs * (1.0 - batch["mix"])
-        slopes = lib.slope(lambda x: self._mlp(weights["trunk"], x, self.act).sum(), points)
-        norm = lib.xp.sqrt((slopes**2).sum(-1) + 1e-12)
-        excess = lib.xp.clip(norm - config.gradient_slope, 0.0, None)
-        return loss + config.gradient_penalty * (excess**2).mean()
+    def discriminator(self, weights: Any, batch: Batch) -> Any:
+        """Return the loss of networks.discriminator.discriminator_loss."""
+        lib, xp, config = self.library, self.library.xp, self.config
+        loss = xp.mean(lib.softplus(-self._logits(weights, *batch.agent)))
+        loss = loss + xp.mean(lib.softplus(self._logits(weights, *batch.expert)))
+        ours, theirs = (xp.concatenate(list(pairs), -1) for pairs in (batch.agent, batch.expert))
+        points = ours * batch.mix + theirs * (1.0 - batch.mix)
+        slopes = lib.slope(lambda x: xp.sum(self._mlp(weights["trunk"], x, self.act)), points)
+        norm = xp.sqrt(xp.sum(slopes**2, -1) + 1e-12)
+        excess = xp.clip(norm - config.gradient_slope, 0.0, None)
+        return loss + config.gradient_penalty * xp.mean(excess**2)
 
-    def policy(self, weights, batch, model, discriminator, target):
-        """Return the policy's loss, agents/mgail.py's, less the constant of the cloning loss."""
-        lib, config, warm = self.library, self.config, self.config.burn_in
-        states, actions, _, mask = batch["starts"]
+    def policy(
+        self, weights: Any, batch: Batch, model: Any, discriminator: Any, target: Any
+    ) -> Any:
+        """Return the policy's loss, less the constant of the cloning loss."""
+        lib, xp, config = self.library, self.library.xp, self.config
+        warm, scale = config.burn_in_steps, config.policy_batch * config.horizon
+        states, actions, _, mask = batch.starts
         hidden = self._hidden(model, states)
         for t in range(warm if "gru" in model else 0):  # the vanilla model has no memory
             hidden = self._predict(model, states[t], actions[t], hidden)[1] * mask[t][:, None]
-        state, limit = states[warm], config.state_gradient / (config.policy_batch * config.horizon)
-        costs, survival, ahead = [], [], []
-        for noise in batch["noise"]:
+        state, costs, continuation, ahead = states[warm], [], [], []
+        for t in range(config.horizon):
             judged = state
-            state = lib.bounded(state, limit) if limit else state
-            action = lib.xp.clip(self._mean(weights, state) + self.std * noise, -1.0, 1.0)
+            if config.state_gradient_clip:
+                state = lib.bounded(state, config.state_gradient_clip / scale)
+            action = xp.clip(self._mean(weights, state) + self.std * batch.noise[t], -1.0, 1.0)
             state, hidden, logits = self._predict(model, state, action, hidden)
             costs.append(lib.softplus(self._logits(discriminator, judged, action)))
-            survival.append(lib.sigmoid(-logits))
+            continuation.append(lib.sigmoid(-logits))
             ahead.append(state)
-        values = self._value(target, lib.xp.stack(ahead))
-        to_go = self._to_go(costs, survival, values, batch["dead_cost"])
-        error = (batch["expert"][1] - self._mean(weights, batch["expert"][0])) / self.std
-        cloned = 0.5 * (error**2).sum(-1).mean()  # and a constant
-        return to_go[0].mean() / (config.horizon * (1.0 - config.gamma)) + config.cloning * cloned
+        values = self._value(target, xp.stack(ahead))
+        to_go = self._to_go(costs, continuation, values, batch.termination_cost)
+        error = (batch.expert.actions - self._mean(weights, batch.expert.states)) / self.std
+        cloned = 0.5 * xp.mean(xp.sum(error**2, -1))  # and a constant
+        loss = xp.mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
+        return loss + config.bc_weight * cloned
 
-    def value(self, weights, batch, discriminator, target):
+    def value(self, weights: Any, batch: Batch, discriminator: Any, target: Any) -> Any:
         """Return the loss of objectives.value_loss on recorded steps."""
-        lib, (states, actions, ended, mask) = self.library, batch["recorded"]
+        lib, xp = self.library, self.library.xp
+        assert batch.recorded is not None
+        states, actions, terminated, mask = batch.recorded
         costs = lib.softplus(self._logits(discriminator, states[:-1], actions))
         values = self._value(target, states[1:])
-        to_go = lib.stop(self._to_go(costs, 1.0 - ended, values, batch["dead_cost"]))
-        return (mask * (self._value(weights, states[:-1]) - to_go) ** 2).sum() / mask.sum()
+        to_go = lib.stop(self._to_go(costs, 1.0 - terminated, values, batch.termination_cost))
+        error = (self._value(weights, states[:-1]) - to_go) ** 2
+        return xp.sum(mask * error) / xp.sum(mask)
 
 
-def rates(config: Any) -> dict[str, tuple[float, float]]:
+def rates(config: MGAILConfig) -> dict[str, tuple[float, float]]:
     """Return each network's learning rate and bound on its gradient's norm."""
-    clips = {**_CLIPS, "policy": config.gradient_clip}
-    return {name: (getattr(config, f"{name}_learning_rate"), clips[name]) for name in NETWORKS}
+    return {
+        "model": (config.model_learning_rate, GRADIENT_CLIP),
+        "discriminator": (config.discriminator_learning_rate, GRADIENT_CLIP),
+        "policy": (config.policy_learning_rate, POLICY_GRADIENT_CLIP),
+        "value": (VALUE_LEARNING_RATE, GRADIENT_CLIP),
+    }
 
 
-def others(name: str, w: dict[str, Any], slow: Any, target: Any) -> tuple[Any, ...]:
+def others(
+    name: str, weights: dict[str, Any], ema_model: Any, target_value: Any
+) -> tuple[Any, ...]:
     """Return the weights that a network's loss takes beside its own."""
-    beside = {"policy": (slow, w["discriminator"], target), "value": (w["discriminator"], target)}
+    discriminator = weights["discriminator"]
+    beside = {
+        "policy": (ema_model, discriminator, target_value),
+        "value": (discriminator, target_value),
+    }
     return beside.get(name, ())

@@ -1,17 +1,27 @@
-"""The iteration of agents/mgail.py in PyTorch (eager) and JAX (one compiled block)."""
+"""The updates of agents/mgail/agent.py in PyTorch (eager) and JAX (one compiled block)."""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from mgail_tf.peers.arithmetic import EPSILON, NETWORKS, Library, Losses, others, rates, weights_of
+from mgail_tf.agents.mgail.agent import MGAIL, VALUE_TARGET_RATE
+from mgail_tf.agents.mgail.batches import Batch
+from mgail_tf.agents.mgail.scan import slice_of
+from mgail_tf.studies.peers.arithmetic import (
+    EPSILON,
+    NETWORKS,
+    Library,
+    Losses,
+    others,
+    rates,
+    weights_of,
+)
 
 
-def torch_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
-    """Return a function that goes on with a block in PyTorch and returns the weights."""
+def torch_block(agent: MGAIL, batches: Batch) -> Callable[[], dict[str, Any]]:
+    """Return a function that runs the updates in PyTorch and returns the weights."""
     import torch
     from torch.utils import _pytree as pytree
 
@@ -39,11 +49,13 @@ def torch_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
         bounded,
         slope,
     )
-    config = learner.config
-    losses = Losses(library, learner)
-    tensors = functools.partial(pytree.tree_map, lambda x: torch.tensor(np.asarray(x)))
-    weights = tensors(weights_of(learner))
-    slow, target = tensors(weights["model"]), tensors(weights["value"])
+    config, ema_rate = agent.config, agent.config.model_ema_rate or 1.0
+    losses = Losses(library, agent)
+    tensors = functools.partial(
+        pytree.tree_map, lambda x: None if x is None else torch.tensor(np.asarray(x))
+    )
+    weights = tensors(weights_of(agent))
+    ema_model, target_value = tensors(weights["model"]), tensors(weights["value"])
     flat = {name: pytree.tree_leaves(weights[name]) for name in NETWORKS}
     optimisers, clips = {}, {}
     for name, (rate, clip) in rates(config).items():
@@ -51,8 +63,7 @@ def torch_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
             x.requires_grad_(True)
         clips[name] = clip
         optimisers[name] = torch.optim.Adam(flat[name], rate, eps=EPSILON)
-    count = config.block
-    slices = [tensors(tf.nest.map_structure(lambda x, k=k: x[k], batches)) for k in range(count)]
+    slices = [tensors(slice_of(batches, k)) for k in range(config.updates_per_call)]
 
     def follow(copy, network, rate):
         with torch.no_grad():
@@ -61,7 +72,7 @@ def torch_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
     def run() -> dict[str, Any]:
         for batch in slices:
             for name in NETWORKS:
-                beside = others(name, weights, slow, target)
+                beside = others(name, weights, ema_model, target_value)
                 loss = getattr(losses, name)(weights[name], batch, *beside)
                 gradients = torch.autograd.grad(loss, flat[name])
                 for x, gradient in zip(flat[name], gradients, strict=True):
@@ -69,15 +80,15 @@ def torch_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
                 torch.nn.utils.clip_grad_norm_(flat[name], clips[name])
                 optimisers[name].step()
                 if name == "model":
-                    follow(slow, weights["model"], config.model_target_rate)
-            follow(target, weights["value"], config.value_target_rate)
+                    follow(ema_model, weights["model"], ema_rate)
+            follow(target_value, weights["value"], VALUE_TARGET_RATE)
         return weights
 
     return run
 
 
-def jax_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
-    """Return a function that goes on with a block in JAX and returns the weights."""
+def jax_block(agent: MGAIL, batches: Batch) -> Callable[[], dict[str, Any]]:
+    """Return a function that runs the updates in JAX and returns the weights."""
     import jax
     import jax.numpy as jnp
     import optax
@@ -100,8 +111,8 @@ def jax_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
         bounded,
         lambda function, x: jax.grad(function)(x),
     )
-    config = learner.config
-    losses = Losses(library, learner)
+    config, ema_rate = agent.config, agent.config.model_ema_rate or 1.0
+    losses = Losses(library, agent)
     optimisers = {
         name: optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate, eps=EPSILON))
         for name, (rate, clip) in rates(config).items()
@@ -110,25 +121,25 @@ def jax_block(learner: Any, batches: Any) -> Callable[[], dict[str, Any]]:
     def follow(copy, network, rate):
         return jax.tree.map(lambda old, new: old + rate * (new - old), copy, network)
 
-    def iteration(carry, batch):
-        weights, slow, target, states = carry
+    def update(carry, batch):
+        weights, ema_model, target_value, states = carry
         weights, states = dict(weights), dict(states)
         for name in NETWORKS:
-            beside = others(name, weights, slow, target)
+            beside = others(name, weights, ema_model, target_value)
             gradients = jax.grad(getattr(losses, name))(weights[name], batch, *beside)
             change, states[name] = optimisers[name].update(gradients, states[name])
             weights[name] = optax.apply_updates(weights[name], change)
             if name == "model":
-                slow = follow(slow, weights["model"], config.model_target_rate)
-        target = follow(target, weights["value"], config.value_target_rate)
-        return (weights, slow, target, states), None
+                ema_model = follow(ema_model, weights["model"], ema_rate)
+        target_value = follow(target_value, weights["value"], VALUE_TARGET_RATE)
+        return (weights, ema_model, target_value, states), None
 
-    arrays = functools.partial(jax.tree.map, jnp.asarray)
-    weights = arrays(weights_of(learner))
+    arrays = functools.partial(jax.tree.map, lambda x: jnp.asarray(np.asarray(x)))
+    weights = arrays(weights_of(agent))
     states = {name: optimisers[name].init(weights[name]) for name in NETWORKS}
     carry = [(weights, weights["model"], weights["value"], states)]
-    data = arrays(tf.nest.map_structure(np.asarray, batches))
-    block = jax.jit(lambda carry, data: jax.lax.scan(iteration, carry, data)[0])
+    data = arrays(batches)
+    block = jax.jit(lambda carry, data: jax.lax.scan(update, carry, data)[0])
 
     def run() -> dict[str, Any]:
         carry[0] = jax.block_until_ready(block(carry[0], data))

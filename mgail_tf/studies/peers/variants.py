@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from mgail_tf import config as configs
-from mgail_tf.benchmarks import Bench, Variant
-from mgail_tf.peers.arithmetic import EPSILON, NETWORKS, weights_of
-from mgail_tf.peers.loops import jax_block, torch_block
-from mgail_tf.types import BadInput
+from mgail_tf.config.algorithms import MGAILConfig
+from mgail_tf.errors import BadInput
+from mgail_tf.studies.peers.arithmetic import EPSILON, NETWORKS, weights_of
+from mgail_tf.studies.peers.loops import jax_block, torch_block
+from mgail_tf.studies.speed import Bench, Variant
 
 PEERS = {"PyTorch, eager": torch_block, "JAX, the block compiled": jax_block}
 _CLOSE = 0.05
@@ -33,34 +33,39 @@ def disagreement(before: dict[str, Any], ours: dict[str, Any], theirs: dict[str,
     return max(shares)
 
 
-def updates(task: str, config: configs.MGAIL) -> list[Variant]:
-    """Return MGAIL's iteration in TensorFlow, PyTorch and JAX; the first runs check the others.
+def updates(task: str, config: MGAILConfig) -> list[Variant]:
+    """Return MGAIL's updates in TensorFlow, PyTorch and JAX; the first runs check the others.
 
     Raises:
         BadInput: the task has discrete actions, or (on a peer's first run) it does not end where
             ours does: it lacks what `config` changes.
     """
     bench = Bench(task, config)
-    learner = bench.learner
-    if learner.spec.discrete:
+    agent = bench.agent
+    if agent.spec.discrete:
         raise BadInput(f"--peers: found task {task}, expected one with continuous actions")
-    for optimiser in learner._optimisers.values():
+    for optimiser in (
+        agent.model_optimiser,
+        agent.discriminator_optimiser,
+        agent.policy_optimiser,
+        agent.value_optimiser,
+    ):
         optimiser.epsilon = EPSILON
-    before = weights_of(learner)
+    before = weights_of(agent)
     after: list[Any] = []
 
     def ours() -> None:
-        bench.fused()
+        agent.update(bench.batches)
         if not after:
-            after.append(weights_of(learner))
+            after.append(weights_of(agent))
 
     def checked(name: str, run: Callable[[], Any]) -> Callable[[], None]:
-        blocks = [0]
+        calls = [0]
 
         def call() -> None:
             weights = run()
-            blocks[0] += 1
-            if blocks[0] == 1 and not (far := disagreement(before, after[0], weights)) < _CLOSE:
+            calls[0] += 1
+            if calls[0] == 1 and not (far := disagreement(before, after[0], weights)) < _CLOSE:
                 raise BadInput(
                     f"--peers: {name}: found {far:.1%} of the way off after a block, expected "
                     f"{_CLOSE:.0%} at most: it lacks what --set or the task changes"
@@ -68,6 +73,6 @@ def updates(task: str, config: configs.MGAIL) -> list[Variant]:
 
         return call
 
-    peers = {name: checked(name, make(learner, bench.block)) for name, make in PEERS.items()}
-    runs = {"TensorFlow, fused block": ours, **peers}
-    return [Variant(name, run, config.block) for name, run in runs.items()]
+    peers = {name: checked(name, make(agent, bench.batches)) for name, make in PEERS.items()}
+    runs = {"TensorFlow, block of updates": ours, **peers}
+    return [Variant(name, run, config.updates_per_call) for name, run in runs.items()]

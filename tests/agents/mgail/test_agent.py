@@ -1,214 +1,284 @@
-"""Whole training runs on environments small enough that imitation is a number."""
+"""MGAIL: it imitates, every network learns, and what is drawn, cut off and averaged is as set."""
 
 import dataclasses
-from collections import deque
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgail_tf import absorbing, config, envs
-from mgail_tf.agents import bc, gail, mgail, trpo
-from mgail_tf.demos import Demonstrations
-from mgail_tf.objectives import value_loss
-from mgail_tf.replay import ReplayBuffer
-from mgail_tf.rollout import Collector
-from mgail_tf.types import BadInput, Episode, Sequences
+from mgail_tf.agents.mgail.agent import MGAIL
+from mgail_tf.agents.mgail.objectives import masked_mean, value_loss
+from mgail_tf.config.algorithms import MGAILConfig
+from mgail_tf.errors import BadInput
+from mgail_tf.types import Episode, Sequences
 from tests import toys
 
-TINY = config.MGAIL(
-    env_steps=3000,
+TINY = MGAILConfig(
     prefill_steps=300,
     updates_per_step=0.5,
-    decay=True,
     horizon=5,
-    unroll=True,
     policy_hidden=(32,),
     policy_batch=32,
     policy_learning_rate=3e-3,
-    log_std=-1.6,
-    cloning=0.0,
-    final_log_std=-1.6,
-    state_gradient=0.0,
+    log_std=(-1.6, -1.6),
+    bc_weight=0.0,
+    state_gradient_clip=None,
     model_units=32,
     model_learning_rate=1e-3,
     critic_activation="relu",
-    model_length=2,
-    burn_in=1,
+    sequence_length=2,
     discriminator_hidden=(32,),
     discriminator_learning_rate=1e-3,
     discriminator_batch=64,
-    value_hidden=(32,),
-    jit_compile=False,
+    compile="graph",
 )
 
 
-@pytest.fixture(scope="module")
-def pairs():
-    """All 250 pairs of five linear expert episodes."""
-    env = envs.make("ToyLinear-v0", 0)
-    collector = Collector(env, np.random.default_rng(0))
-    episodes = tuple(collector.run_episode(toys.LinearExpert(), True) for _ in range(5))
-    return Demonstrations("ToyLinear-v0", episodes, "").subsample(1, 0, env.spec)
+def _agent(shown, **changes):
+    return MGAIL(toys.linear(), shown, dataclasses.replace(TINY, **changes))
 
 
-def action_error(actor) -> float:
-    """Root mean square distance to the linear expert's actions, on its own start states."""
-    states = np.random.default_rng(1).uniform(-1, 1, (500, 2)).astype(np.float32)
-    taken = 2.0 * np.clip(actor.head(states), -1, 1)
-    return float(np.sqrt(np.mean((taken - toys.expert_action(states)) ** 2)))
-
-
-def last(iterator):
-    return deque(iterator, maxlen=1)[0]
+# -- on the linear task ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("env_steps", "changes"),
     [
-        {"horizon_value": False},
+        (3000, {"value_targets": None}),
         # with the 3,000 steps of the others, a value decides nothing yet: 0.12 to 0.8 by the seed
-        {"gamma": 0.8, "value_data": "imagined", "model": "hadamard_gru", "env_steps": 5000},
-        {"gamma": 0.8, "value_data": "recorded", "env_steps": 5000},
-        {"horizon_value": False, "rollout": "replay", "start_recent": 100},
+        (5000, {"gamma": 0.8, "value_targets": "imagined", "forward_model": "hadamard_gru"}),
+        (5000, {"gamma": 0.8, "value_targets": "recorded"}),
+        # what is replayed must be of the present policy, or nearly
+        (3000, {"value_targets": None, "rollout": "replay", "replay_capacity": 100}),
     ],
 )
-def test_mgail_imitates_the_linear_expert(pairs, changes):
-    settings = dataclasses.replace(TINY, **changes)
-    before = action_error(
-        mgail.MGAIL(envs.make("ToyLinear-v0", 0).spec, settings, pairs, 0).actor()
-    )
-    steps, learner, metrics = last(mgail.train("ToyLinear-v0", pairs, settings, 0))
-    assert steps == settings.env_steps
-    assert before > 0.6
-    assert action_error(learner.actor()) < 0.45  # cloning reaches 0.1, the mean action is 0.9
+def test_mgail_imitates_the_linear_expert(shown, env_steps, changes):
+    agent = _agent(shown, **changes)
+    assert toys.action_error(agent.acting_policy) > 0.6
+    *_, (steps, metrics) = agent.iterate(env_steps)
+    assert steps == env_steps
+    assert toys.action_error(agent.acting_policy) < 0.45  # cloning: 0.1, mean action: 0.9
     assert metrics["model_error"] < 0.5  # the noise alone is about 0.25
 
 
-def test_training_episodes_are_cut_off_and_grow_over_the_run(pairs):
-    settings = dataclasses.replace(TINY, env_steps=1200, updates_per_step=0.2, episode_steps=10)
-    training = mgail.train("ToyLinear-v0", pairs, settings, 0)
-    last(training)
-    lengths = [length for _, length in training._collector.finished]
+def test_training_episodes_are_cut_off_and_grow_over_the_run(shown, eager):
+    few = {"updates_per_call": 1, "updates_per_step": 0.01, "horizon": 2, "value_targets": None}
+    agent = _agent(shown, initial_episode_steps=10, **few)
+    *_, (steps, _) = agent.iterate(1200)
+    lengths = [length for _, length in agent._collector.finished]
     assert lengths[:30] == [10] * 30  # the first steps, of the initial policy
     halfway = np.searchsorted(np.cumsum(lengths), 600)
     assert max(lengths[:halfway]) <= 20 < max(lengths[halfway:])
-    buffer = training._buffer
-    assert not buffer._terminated[: len(buffer)].any()  # cut off, as by a time limit
+    assert len(agent.buffer) == steps == 1200
+    assert not agent.buffer.state_dict()["terminated"].any()  # cut off, as by a time limit
 
 
-def test_an_end_is_failure_where_the_setting_says_so_whatever_is_demonstrated(pairs):
-    shown, spec = absorbing.Ends(np.array([9]), np.array([True])), envs.make("ToyLinear-v0", 0).spec
-    costs = {}
-    for end in ("judged", "failure"):
-        learner = mgail.MGAIL(spec, dataclasses.replace(TINY, end=end), pairs, 0, shown)
-        costs[end] = learner.end_cost.value()
-    assert costs == {"judged": 0.0, "failure": TINY.dead_cost}
+@pytest.mark.parametrize(("fixed", "expected"), [(None, 0.0), (4.0, 4.0), (0.5, 0.5)])
+def test_termination_costs_what_is_set_or_what_is_demonstrated(shown, fixed, expected):
+    """Demonstrations that terminate make it free, until the agent terminates sooner."""
+    ending = dataclasses.replace(shown, terminated=np.ones(5, bool))
+    assert _agent(ending, termination_cost=fixed).termination_cost.value() == expected
+    assert _agent(shown, termination_cost=fixed).termination_cost.value() == (fixed or 4.0)
 
 
-def test_a_share_of_starts_and_of_the_values_stretches_is_from_before_ends(pairs):
-    settings = dataclasses.replace(TINY, before_end=0.25, value_data="recorded")
-    learner = mgail.MGAIL(envs.make("ToyLinear-v0", 0).spec, settings, pairs, 0)
-    buffer = ReplayBuffer(200, learner.spec, learner.normaliser)
+def test_a_share_of_starts_and_of_the_values_stretches_is_from_before_terminations(shown):
+    agent = _agent(shown, near_termination_share=0.25, value_targets="recorded")
     actions = np.zeros((100, 1), np.float32)
     for ended in (True, False):  # the one that ends the task is at 1, the other at 0
         states = np.full((101, 2), ended, np.float32)
-        buffer.add(Episode(states, actions, actions, actions[:, 0], ended, not ended, False))
-    zero, _ = learner.normaliser(np.array([[0.0, 0.0], [1.0, 1.0]], np.float32))
-    drawn = learner._batches(buffer, 4.0)
-    for name, special in (("starts", 8), ("recorded", 8), ("sequences", 0)):
-        lasts = drawn[name].states[:, -1]
+        agent.buffer.add(Episode(states, actions, actions, actions[:, 0], ended, not ended, False))
+    zero, _ = agent.normaliser(np.array([[0.0, 0.0], [1.0, 1.0]], np.float32))
+    batch = agent._batches.draw(agent.buffer, 4.0)
+    for drawn, special in ((batch.starts, 8), (batch.recorded, 8), (batch.sequences, 0)):
+        lasts = drawn.states[:, -1]
         assert (lasts[:, :special] != zero).all()
         assert (lasts[:, special:] == zero).all(-1).mean() == pytest.approx(0.5, abs=0.1)
 
 
-def test_value_learns_the_costs_of_recorded_steps(pairs):
-    settings = dataclasses.replace(TINY, gamma=0.9, lam=0.5)
-    learner = mgail.MGAIL(envs.make("ToyLinear-v0", 0).spec, settings, pairs, 0)
-    for network, bias in ((learner.discriminator, np.log(3.0)), (learner._target, 2.0)):
+def test_value_learns_the_costs_of_recorded_steps(shown):
+    agent = _agent(shown, gamma=0.9, td_lambda=0.5)
+    for network, bias in ((agent.discriminator, np.log(3.0)), (agent.target_value, 2.0)):
         weights = [np.zeros_like(w) for w in network.get_weights()]
         weights[-1][:] = bias  # D = 3/4 everywhere, so a step costs log 4; the value is 2
         network.set_weights(weights)
+    actions = np.zeros((50, 1), np.float32)
+    states = np.zeros((51, 2), np.float32)
+    agent.buffer.add(Episode(states, actions, actions, actions[:, 0], False, True, False))
+    batch = agent._batches.draw(agent.buffer, 7.0)
     terminated = np.array([[0.0, 0.0], [0.0, 1.0]], np.float32)  # the second row ends the task
     mask = np.array([[0.0, 1.0], [1.0, 1.0]], np.float32)
     zeros = np.zeros((3, 2, 2), np.float32), np.zeros((2, 2, 1), np.float32)
-    states, to_go, kept = learner._judged(Sequences(*zeros, terminated, mask), dead_cost=7.0)
+    recorded, to_go = agent._judge(
+        batch._replace(recorded=Sequences(*zeros, terminated, mask), termination_cost=7.0)
+    )
     cost = 0.1 * np.log(4.0)
     last = np.array([cost + 0.9 * 2.0, cost + 0.9 * 7.0])
     first = cost + 0.9 * (0.5 * last + 0.5 * 2.0)
     np.testing.assert_allclose(to_go, [first, last], rtol=1e-6)
-    assert states.shape == (2, 2, 2)
-    loss, metrics = value_loss(lambda _: tf.zeros([2, 2]), states, to_go, kept)
-    expected = (first[1] ** 2 + (last**2).sum()) / 3  # what is padding does not count
-    np.testing.assert_allclose([loss, metrics["value_loss"]], expected, rtol=1e-6)
+    loss = value_loss(lambda _: tf.zeros([2, 2]), recorded.states[:-1], to_go, recorded.mask)
+    # what is padding does not count
+    np.testing.assert_allclose(loss, (first[1] ** 2 + (last**2).sum()) / 3, rtol=1e-6)
+    np.testing.assert_allclose(
+        masked_mean(to_go, recorded.mask), (first[1] + last.sum()) / 3, rtol=1e-6
+    )
 
 
-def test_cloning_imitates_the_linear_expert(pairs):
-    learner = bc.BC(envs.make("ToyLinear-v0", 0).spec, config.BC(learning_rate=3e-3), pairs, 0)
-    assert len(learner._train[0]) == 175 and len(learner._held_out[0]) == 75
-    losses = [metrics["held_out_loss"] for _, metrics in learner.train()]
-    assert action_error(learner.actor()) < 0.2
-    assert len(losses) == 1 + np.argmin(losses) + learner.config.patience  # stopped early
+def test_deviation_and_learning_rates_are_linear_over_the_run(shown):
+    agent = _agent(shown, log_std=(-1.0, -3.0))
+    constant = _agent(shown, learning_rate_schedule="constant")
+    names = ("policy", "model", "discriminator")
+    for progress in (0.0, 0.5, 1.0):
+        for each in (agent, constant):
+            each._anneal(progress)
+        np.testing.assert_allclose(agent.acting_policy.log_std, -1.0 - 2.0 * progress)
+        for name in names:
+            first = getattr(TINY, f"{name}_learning_rate")
+            rates = [
+                float(getattr(a, f"{name}_optimiser").learning_rate) for a in (agent, constant)
+            ]
+            np.testing.assert_allclose(rates, [(1.0 - 0.9 * progress) * first, first], rtol=1e-5)
 
 
-def test_trpo_improves_on_the_linear_task():
-    settings = config.TRPO(env_steps=12_000, batch_steps=(1000,), hidden=(16,), value_epochs=5)
-    rows = [metrics for _, _, metrics in trpo.train("ToyLinear-v0", settings, 0)]
-    returns = [metrics["return"] for metrics in rows]
-    assert np.mean(returns[-2:]) > 0.5 * np.mean(returns[:2])  # returns are negative
-    assert all(metrics["kl"] <= settings.max_kl * 1.0001 for metrics in rows)
+def test_environment_that_returns_nan_is_refused(shown):
+    env = dataclasses.replace(shown, env_id="")
+    with pytest.raises(BadInput, match="ToyBlind-v0"):
+        next(MGAIL("ToyBlind-v0", env, TINY).iterate(1000))
 
 
-TINY_GAIL = config.GAIL(
-    env_steps=20_000,
-    batch_steps=(1000,),
-    hidden=(16,),
-    value_epochs=5,
-    discriminator_hidden=(32,),
-    discriminator_learning_rate=1e-3,
-    discriminator_batch=64,
-    discriminator_steps=20,
-    jit_compile=False,
-)
+def test_budget_of_the_untrained_policy_alone_is_refused(shown):
+    with pytest.raises(BadInput, match="env_steps"):
+        _agent(shown).learn(env_steps=300)
 
 
-def test_gail_imitates_the_linear_expert(pairs):
-    steps, learner, metrics = last(gail.train("ToyLinear-v0", pairs, TINY_GAIL, 0))
-    assert steps == 20_000
-    assert action_error(learner.final_actor()) < 0.6  # the mean action is 0.9
-    assert 0.5 < metrics["discriminator_accuracy"] < 0.9
+# -- on random states, some of whose episodes terminate --------------------------------------
+
+
+@pytest.fixture
+def drawn(eager):
+    """Return a function (spec, settings) -> an agent that has taken 35 steps and no update."""
+
+    def make(spec, **changes):
+        settings = {
+            "policy_hidden": (8,),
+            "discriminator_hidden": (8,),
+            "forward_model": "hadamard_gru",
+            "model_units": 8,
+            "teacher_forced_steps": 2,
+            "horizon": 3,
+            "sequence_length": 4,
+            "updates_per_call": 1,
+            "updates_per_step": 1.0,
+            "policy_batch": 8,
+            "model_batch": 8,
+            "discriminator_batch": 8,
+            "bc_weight": 0.0,
+            "compile": "graph",
+        } | changes
+        env = toys.Drawn(spec)
+        policy = toys.Random(spec)
+        agent = MGAIL(env, toys.rolled_out(env, policy, 8), MGAILConfig(**settings))
+        for episode in agent._collector.collect(policy, 35):
+            agent.buffer.add(episode)
+        return agent
+
+    return make
 
 
 @pytest.mark.parametrize(
-    ("cost", "reward"), [("log_d", -np.log(0.75)), ("neg_log_expert", -np.log(4))]
+    ("spec", "settings"),
+    [
+        ("continuous", {}),
+        ("continuous", {"rollout": "replay", "forward_model": "vanilla"}),
+        ("discrete", {"rollout": "replay", "compile": "xla"}),
+        ("discrete", {"compile": "xla"}),
+    ],
+    indirect=["spec"],
 )
-def test_gail_pays_for_fooling_the_discriminator_with_the_sign_that_is_asked_for(
-    pairs, cost, reward
-):
-    settings = dataclasses.replace(TINY_GAIL, cost=cost)
-    learner = gail.GAIL(envs.make("ToyLinear-v0", 0).spec, settings, pairs, 0)
-    weights = [np.zeros_like(w) for w in learner.discriminator.get_weights()]
-    weights[-1][:] = np.log(3.0)  # D = P(agent) = 3/4 everywhere
-    learner.discriminator.set_weights(weights)
-    np.testing.assert_allclose(learner.rewards(pairs), np.full(250, reward), rtol=1e-6)
+def test_an_update_moves_every_variable_of_every_network(spec, drawn, settings):
+    """The policy's by the gradient through the model alone: nothing is cloned."""
+    agent = drawn(spec, **settings)
+    networks = {
+        "model": agent.model,
+        "ema_model": agent.ema_model,
+        "discriminator": agent.discriminator,
+        "policy": agent.policy_network,
+        "value": agent.value,
+        "target_value": agent.target_value,
+    }
+    variables = {
+        f"{name}/{v.path}": (v, v.numpy())
+        for name, network in networks.items()
+        for v in network.trainable_variables
+    }
+    assert len(variables) == sum(len(n.trainable_variables) for n in networks.values())
+    steps, metrics = next(agent.iterate(2000))
+    assert steps == 36
+    still = [name for name, (v, before) in variables.items() if np.array_equal(v, before)]
+    assert not still
+    assert all(np.isfinite(value) for value in metrics.values())
 
 
-def test_gail_never_reads_the_environments_reward(pairs):
-    env = envs.make("ToyLinear-v0", 0)
-
-    def updated(blind):
-        learner = gail.GAIL(env.spec, TINY_GAIL, pairs, 0)
-        collector = Collector(envs.make("ToyLinear-v0", 0), np.random.default_rng(0))
-        for _ in range(2):
-            batch = collector.collect(learner.actor(), 200)
-            if blind:
-                batch = [e._replace(rewards=np.full(len(e.rewards), np.nan)) for e in batch]
-            metrics = learner.update(batch, 1.0)
-        return metrics
-
-    assert updated(True) == updated(False)
+def _error(agent, held, slot):
+    """Return by how much the EMA model misses a slot's next state, after two steps of burn-in."""
+    standardise, model = agent.normaliser, agent.ema_model
+    hidden = np.zeros([1, model.hidden_size], np.float32)
+    for i in range(slot - min(2, held["step"][slot]), slot + 1):
+        ahead, hidden, _ = model(
+            standardise(held["states"][i][None]), held["actions"][i][None], hidden
+        )
+    return (standardise(held["next_states"][slot][None]) - ahead)[0]
 
 
-def test_environment_that_returns_nan_is_refused(pairs):
-    with pytest.raises(BadInput, match=r"ToyBlind-v0.*not finite"):
-        last(mgail.train("ToyBlind-v0", pairs, TINY, 0))
+@pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])
+def test_model_noise_draws_whole_errors_of_the_ema_model(continuous, drawn, model):
+    agent = drawn(continuous, forward_model=model, model_noise=2.0, horizon=4)
+    agent.model.set_weights([w + 1.0 for w in agent.model.get_weights()])  # not this one's
+    errors = agent._batches.draw(agent.buffer, 4.0).model_errors
+    assert errors.shape == (1, 4, 8, 3)
+    held = agent.buffer.state_dict()
+    by_hand = np.array([2.0 * _error(agent, held, slot) for slot in range(35)])
+    for row in errors.reshape(-1, 3):  # of one recorded step, all components together
+        assert np.isclose(row, by_hand, rtol=1e-4, atol=1e-5).all(1).sum() == 1
+    assert len(np.unique(errors.reshape(-1, 3), axis=0)) > 10
+
+
+@pytest.mark.parametrize("rollout", ["imagine", "replay"])
+def test_model_noise_reaches_imagined_rollouts_only(continuous, drawn, rollout):
+    weights = []
+    for noise in (0.0, 1.0):
+        agent = drawn(continuous, rollout=rollout, model_noise=noise)
+        next(agent.iterate(2000))
+        weights.append(np.concatenate([np.ravel(w) for w in agent.acting_policy.weights]))
+    assert np.array_equal(*weights) == (rollout == "replay")
+
+
+def test_every_addition_has_a_say_in_the_update(continuous, drawn):
+    def update(changes):
+        agent = drawn(continuous, **changes)
+        _, metrics = next(agent.iterate(2000))
+        return np.concatenate([np.ravel(w) for w in agent.acting_policy.weights]), metrics
+
+    plain, _ = update({})
+    for changes in (
+        {"predict_termination": False},
+        {"state_gradient_clip": 1e-3},
+        {"cost": "log_d"},
+        {"bc_weight": 0.5},
+        {"teacher_forced_steps": None},
+        {"model_ema_rate": None},
+    ):
+        weights, metrics = update(changes)
+        assert not np.array_equal(weights, plain), changes
+        assert (metrics["continuation"] == 1.0) == ("predict_termination" in changes)
+
+
+@pytest.mark.parametrize(("averaging", "share"), [(None, 1.0), (0.5, 1 / 1.5), (2.0, 1 / 3)])
+def test_scored_policy_is_a_running_average(continuous, drawn, averaging, share):
+    agent = drawn(continuous, policy_averaging=averaging)
+    kernels = []
+    for _, _ in zip(range(2), agent.iterate(2000), strict=False):
+        kernels.append(agent.acting_policy.weights[0])
+    assert np.abs(kernels[1] - kernels[0]).max() > 1e-5
+    expected = kernels[0] + share * (kernels[1] - kernels[0])
+    np.testing.assert_allclose(agent.policy.weights[0], expected, atol=1e-7)
+    np.testing.assert_array_equal(agent.acting_policy.weights[0], kernels[1])  # put back

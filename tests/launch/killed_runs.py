@@ -71,17 +71,19 @@ def run(script, out: str, flags: list[str], sign: int, fatal: int | None, second
 
 def serve() -> None:
     """Answer one run after another."""
-    from launch import cli
+    import _flags
 
-    cli.load_tensorflow(1)
+    import mgail_tf as mg
+
+    _flags.load_tensorflow(1)
     import tensorflow as tf
 
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    importlib.import_module("mgail_tf.imitation")
-    importlib.import_module("mgail_tf.expert_training")
+    for name in mg.__all__:  # they are imported when they are first used
+        getattr(mg, name)
     for line in sys.stdin:
         name, *rest = json.loads(line)
-        print(json.dumps(run(importlib.import_module(f"launch.{name}"), *rest)), flush=True)
+        print(json.dumps(run(importlib.import_module(name), *rest)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,28 @@
 """Table 1 is what the runs come to, and the committed one is made of the committed rows."""
 
-import importlib.metadata
 import math
 
-import numpy as np
+import make_tables
 import pandas as pd
 import pytest
 
-from launch import make_tables
-from mgail_tf import paper, tables
-from mgail_tf.types import BadInput
+from mgail_tf.errors import BadInput
+from mgail_tf.policies.experts import results_folder
+from mgail_tf.reporting.table1 import table1
+from tests.reporting.runs import result_row
 
 
 def _run(seed, value, **changes):
-    row = dict.fromkeys(tables.RUN_COLUMNS, 0)
-    named = {"task": "hopper", "env_id": "Hopper-v5", "algorithm": "mgail", "variant": "default"}
-    protocol = {"num_trajectories": 4, "subsample": 20, "mode": "deterministic", "seed": seed}
     score = {"return_mean": value, "return_std_over_episodes": 3.0, "normalised": value / 1000}
-    return {**row, **named, **protocol, **score, "env_steps": 100 + seed, **changes}
+    steps = {"env_steps": 100 + seed}
+    return result_row(**{"algorithm": "mgail", "seed": seed, **score, **steps, **changes})
 
 
 def _made(folder, runs):
     pd.DataFrame(runs).to_csv(folder / "runs.csv", index=False)
-    whole = pd.read_csv(tables.RESULTS / "paper_table1.csv")
+    whole = pd.read_csv(results_folder() / "paper_table1.csv")
     whole.to_csv(folder / "paper_table1.csv", index=False)
-    table = paper.table1(folder)
+    table = table1(folder)
     assert len(table) == len(whole) == 93
     cell = (table["task"] == "hopper") & (table["num_trajectories"] == 4)
     return table, table[cell & (table["algorithm"] == "mgail")].iloc[0]
@@ -77,7 +75,7 @@ def test_seed_that_stands_twice_is_refused(tmp_path):
 
 
 def test_curve_that_stands_twice_is_refused(tmp_path):
-    curve = pd.read_csv(tables.RESULTS / "curves.csv")
+    curve = pd.read_csv(results_folder() / "curves.csv")
     one = curve[(curve["task"] == "cartpole") & (curve["seed"] == 0)]
     pd.concat([one, one]).to_csv(tmp_path / "curves.csv", index=False)
     with pytest.raises(BadInput, match=r"curves.csv: task cartpole, .*: found two curves"):
@@ -87,16 +85,5 @@ def test_curve_that_stands_twice_is_refused(tmp_path):
 def test_committed_table_is_made_of_the_committed_rows(tmp_path, capsys):
     out = tmp_path / "table1.csv"
     assert make_tables.main(["", f"--out={out}"]) == 0
-    assert out.read_text() == (tables.RESULTS / "table1.csv").read_text()
+    assert out.read_text() == (results_folder() / "table1.csv").read_text()
     assert f"{out}: " in capsys.readouterr().out
-
-
-def test_versions_of_a_package_that_is_there_by_another_name(monkeypatch):
-    def version(name):
-        if name == "numpy":
-            raise importlib.metadata.PackageNotFoundError(name)
-        return "1"
-
-    monkeypatch.setattr(importlib.metadata, "version", version)
-    said = tables.versions()
-    assert f"numpy {np.__version__}" in said and "mujoco 1;" in said

@@ -1,0 +1,261 @@
+"""Every script, as a user runs it: --help says what it takes, --smoke does the job."""
+
+import dataclasses
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mgail_tf.agents.mgail import agent as mgail
+from mgail_tf.config.algorithms import CONFIGS
+from mgail_tf.config.presets import PRESETS
+from mgail_tf.envs.gym_env import make
+from mgail_tf.policies import experts
+from tests.launch.running import ROOT, SCRIPTS, rows_of, run
+
+PNG = b"\x89PNG"
+
+
+def _scalars(out: Path) -> dict[tuple[int, str], float]:
+    """Return what the run's TensorBoard file holds, by step and name."""
+    import tensorflow as tf
+
+    (file,) = (out / "tensorboard").iterdir()
+    return {
+        (event.step, value.tag): float(tf.make_ndarray(value.tensor))
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+    }
+
+
+def _check_tensorboard(out: Path, place: str = "env_steps") -> None:
+    """TensorBoard's file holds what progress.csv does, but for what is not a number."""
+    found = _scalars(out)
+    for row in rows_of(out / "progress.csv"):
+        step = int(row.pop(place))
+        del row["wall_seconds"]
+        for name, value in row.items():
+            assert (value == "nan") == ((step, name) not in found)
+            assert value == "nan" or found[step, name] == pytest.approx(float(value))
+
+
+# -- help --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_lists_every_flag_with_its_meaning(script, capsys):
+    assert run(script, "--help") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    module = importlib.import_module(script)
+    assert module.__doc__.splitlines()[0] in printed
+    for name in module.FLAGS:
+        meaning = " ".join(module.FLAGS[name].help.split())
+        assert f"--{name}: {meaning}" in printed or f"--[no]{name}: {meaning}" in printed
+        assert len(meaning) > 10 or name in meaning
+
+
+@pytest.mark.parametrize("script", ["train_bc", "train_expert", "train_gail", "train_mgail"])
+def test_help_settings_lists_every_setting_with_its_meaning(script, capsys):
+    algorithm = "trpo" if script == "train_expert" else script.removeprefix("train_")
+    assert run(script, "--help_settings") == 0
+    lines = capsys.readouterr().out.splitlines()
+    defaults = dataclasses.asdict(CONFIGS[algorithm]())
+    assert lines[::2] == [f"  {name}={value}" for name, value in defaults.items()]
+    assert all(len(meaning.strip()) > 5 for meaning in lines[1::2])
+
+
+# -- jobs --------------------------------------------------------------------------------------
+
+
+def test_mgail_is_trained_scored_exported_and_drawn(tmp_path, cartpole_demos, capsys):
+    """The one run of `make quick`: the paper's forward model and replay, beyond the defaults."""
+    out = tmp_path / "run"
+    changes = {
+        "forward_model": "hadamard_gru",
+        "rollout": "replay",
+        "value_targets": "none",
+        "observation_components": 3,
+    }
+    sets = [f"--set={name}={value}" for name, value in changes.items()]
+    flags = ["--task=cartpole", f"--demos={cartpole_demos}", "--smoke", f"--out={out}", *sets]
+    assert run("train_mgail", *flags) == 0
+    printed = capsys.readouterr().out
+    config = json.loads((out / "config.json").read_text())["config"]
+    assert {name: config[name] for name in changes} == {**changes, "value_targets": None}
+    assert config["horizon"] == 3  # --smoke's
+    rows = json.loads((out / "final.json").read_text())["rows"]
+    assert [row["mode"] for row in rows] == ["deterministic", "stochastic"]
+    assert all(f"{row['return_mean']:.1f}" in printed for row in rows)
+    assert (out / "curve.png").read_bytes().startswith(PNG)
+    progress = rows_of(out / "progress.csv")
+    for name in ("evaluation", "open_loop_1", "logit_agent", "logit_expert", "logit_imagined"):
+        assert any(row[name] != "nan" for row in progress)
+    _check_tensorboard(out)
+    assert run("diagnose", out) == 0
+    assert (out / "diagnosis.png").read_bytes().startswith(PNG)
+    capsys.readouterr()
+    scores = []
+    for policy in (f"--policy={out / 'policy.npz'}", f"--saved_model={out / 'saved_model'}"):
+        assert run("evaluate", "--task=cartpole", policy, "--smoke") == 0
+        scores.append(capsys.readouterr().out.splitlines()[-2])
+    assert scores[0] == scores[1] and "deterministic" in scores[0]
+    assert run("train_mgail", *flags, "--resume") == 0  # it is finished
+    assert capsys.readouterr().out == printed
+
+
+@pytest.mark.slow
+def test_imitators_are_collected_into_one_table(tmp_path, cartpole_demos, capsys):
+    shared = ["--task=cartpole", f"--demos={cartpole_demos}", "--smoke"]
+    for name in ("bc", "gail"):
+        assert run(f"train_{name}", *shared, f"--out={tmp_path / 'runs' / name}") == 0
+    _check_tensorboard(tmp_path / "runs/bc", "epoch")
+    _check_tensorboard(tmp_path / "runs/gail")
+    capsys.readouterr()
+    out = tmp_path / "tables"
+    for new in (4, 0):
+        assert run("collect", tmp_path / "runs/bc", "--out", out, tmp_path / "runs/gail") == 0
+        assert f"{out / 'runs.csv'}: {new} new rows, 4 in all" in capsys.readouterr().out
+    algorithms = [row["algorithm"] for row in rows_of(out / "runs.csv")]
+    assert algorithms == ["bc", "bc", "gail", "gail"]
+    assert {row["algorithm"] for row in rows_of(out / "curves.csv")} == {"gail"}
+
+
+@pytest.mark.slow
+def test_expert_is_trained_collected_and_exported(tmp_path, capsys):
+    out, npz, model = tmp_path / "expert", tmp_path / "demos.npz", tmp_path / "model"
+    assert run("train_expert", "--task=Pendulum-v1", "--smoke", f"--out={out}") == 0
+    assert len(rows_of(out / "progress.csv")) == 2
+    _check_tensorboard(out)
+    flags = ["--task=Pendulum-v1", f"--policy={out / 'policy.npz'}", "--smoke"]
+    written = []
+    for _ in range(2):
+        assert run("collect_demos", *flags, f"--out={npz}") == 0
+        written.append(npz.read_bytes())
+        npz.unlink()
+    assert written[0] == written[1]
+    assert run("export_policy", *flags, f"--out={model}") == 0
+    metadata = json.loads((model / "metadata.json").read_text())
+    assert metadata["env_id"] == "Pendulum-v1" and "deterministic" in metadata["scores"]
+
+
+@pytest.mark.slow
+def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    flags = ["--task=hopper", "--smoke"]
+    assert run("quickstart", *flags) == 0
+    printed = capsys.readouterr().out
+    for algorithm in ("expert", "bc", "mgail"):
+        assert f"\n{algorithm} " in printed
+    folder = tmp_path / "runs/imitate-hopper-seed0/mgail"
+    final = json.loads((folder / "final.json").read_text())
+    assert [row["num_trajectories"] for row in final["rows"]] == [4, 4]
+    assert (folder / "curve.png").read_bytes().startswith(PNG)
+    assert (folder / "saved_model/saved_model.pb").exists()
+    assert run("quickstart", *flags, "--resume") == 0  # nothing is run again
+    assert capsys.readouterr().out == printed
+    out = f"--out={folder.parent}"
+    for other in (["--smoke", "--seed=1"], []):  # never another seed's rows, or other settings'
+        assert run("quickstart", "--task=hopper", "--resume", out, *other) == 2
+        assert "config.json" in capsys.readouterr().err
+    (cached,) = Path("runs/demos").glob("*.npz")
+    expert = experts.load("hopper", make("hopper", 0).spec)
+    experts.collect(expert, "hopper", 4, 1, stochastic=True).save(cached)
+    assert run("quickstart", *flags, "--resume") == 2  # other demonstrations
+    assert "config.json" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("label", ["../../x", "a:b/c,d", "..", "a new\nline"])
+def test_label_with_odd_characters_stays_in_its_folder(
+    tmp_path, cartpole_demos, monkeypatch, label
+):
+    (tmp_path / "a/b").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a/b")
+    flags = ["--task=cartpole", f"--demos={cartpole_demos}", "--smoke", f"--label={label}"]
+    assert run("train_bc", *flags) == 0
+    (made,) = Path("runs").iterdir()
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert files and all(path.is_relative_to(made.resolve()) for path in files)
+    assert run("collect", made, "--out=tables") == 0
+    assert {row["variant"] for row in rows_of(Path("tables/runs.csv"))} == {label}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", ["default", *PRESETS["mgail"]])
+def test_every_preset_runs_and_names_itself(tmp_path, cartpole_demos, eager, preset):
+    out = tmp_path / "run"
+    flags = ["--task=cartpole", f"--demos={cartpole_demos}", "--smoke", f"--out={out}"]
+    assert run("train_mgail", *flags, f"--preset={preset}", "--env_steps=70") == 0
+    described = json.loads((out / "config.json").read_text())
+    assert (described["variant"], described["env_steps"]) == (preset, 70)
+
+
+# -- what goes wrong in the middle -------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "setting", "metric"),
+    [
+        ("train_expert", "value_learning_rate", "value: value_weights"),
+        ("train_bc", "learning_rate", "policy: held_out_loss"),
+        ("train_gail", "discriminator_learning_rate", "discriminator: discriminator_"),
+        ("train_mgail", "model_learning_rate", "model: model_weights"),
+        ("train_mgail", "discriminator_learning_rate", "discriminator: discriminator_weights"),
+        ("train_mgail", "policy_learning_rate", "policy: policy_weights"),
+        ("train_mgail", None, "value: value_weights"),
+    ],
+)
+def test_numbers_that_are_not_finite_stop_the_run(
+    tmp_path, cartpole_demos, capsys, monkeypatch, script, setting, metric
+):
+    out = tmp_path / "run"
+    # 1e39 is beyond float32; what is saved before it is the last good checkpoint
+    flags = ["--smoke", "--checkpoint_every=0", f"--out={out}"]
+    flags += [] if script == "train_expert" else [f"--demos={cartpole_demos}"]
+    if setting:
+        flags.append(f"--set={setting}=1e39")
+    else:  # the value's rate is no setting
+        monkeypatch.setattr(mgail, "VALUE_LEARNING_RATE", 1e39)
+    assert run(script, "--task=cartpole", *flags) == 1
+    (said,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error")]
+    assert said.startswith(f"error: {metric}") and f" of {out}; " in said
+    assert " is nan in iteration 1 of" in said or " is inf in iteration 1 of" in said
+    checkpoints = sorted((out / "checkpoints").glob("checkpoint-*"))
+    assert said.endswith(str(checkpoints[-1]) if checkpoints else "nothing was saved before")
+    assert not (out / "final.json").exists()
+
+
+# -- in a process of their own -----------------------------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["collect_demos", "train_mgail"])  # without TensorFlow, with
+def test_script_runs_by_its_path(script, tmp_path):
+    command = [sys.executable, str(ROOT / f"launch/{script}.py"), "--task=NoSuch-v0"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("error: NoSuch-v0")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="the kernel is one of x86-64's")
+def test_scripts_round_products_as_on_any_other_processor():
+    code = (
+        "import ctypes; import _flags; import numpy; "
+        "path = next(x.split()[-1] for x in open('/proc/self/maps') if 'openblas' in x); "
+        "name = ctypes.CDLL(path).scipy_openblas_get_corename64_; "
+        "name.restype = ctypes.c_char_p; print(name().decode())"
+    )
+    free = {k: v for k, v in os.environ.items() if not k.startswith("OPENBLAS")}
+    free["PYTHONPATH"] = f"{ROOT}:{ROOT / 'launch'}"
+    for asked, found in ({}, "Haswell"), ({"OPENBLAS_CORETYPE": "Nehalem"}, "Nehalem"):
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=free | asked, capture_output=True, text=True
+        )
+        assert done.stdout.strip() == found, done.stderr

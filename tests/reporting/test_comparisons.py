@@ -1,0 +1,67 @@
+"""The learning curves of all tasks, and Figure 5."""
+
+import make_figures
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+RUN = {"task": "cartpole", "algorithm": "gail", "variant": "default", "seed": 0}
+FINAL = {"mode": "deterministic", "env_steps": 1000}
+EXPERT = {"task": "cartpole", "mode": "stochastic", "random_return_mean": 0, "return_mean": 200}
+
+
+def _write(folder, **tables):
+    for name, rows in tables.items():
+        pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
+
+
+def _curve(**run):
+    """Return rows of curves.csv: a row without an evaluation, and four with one."""
+    evaluations = (np.nan, 50.0, 100.0, 150.0, 200.0)
+    return [{**RUN, **run, "env_steps": 9 + i, "evaluation": x} for i, x in enumerate(evaluations)]
+
+
+def test_figure_draws_the_mean_of_the_seeds_on_the_experts_scale(tmp_path, capsys, monkeypatch):
+    runs = [
+        {**RUN, **FINAL, "algorithm": name, "normalised": 0.5, "demos_sha256": "a file"}
+        for name in ("gail", "bc")
+    ]
+    _write(tmp_path, experts=[EXPERT], runs=runs, curves=[*_curve(seed=0), *_curve(seed=1)])
+    saved, save = [], Figure.savefig
+
+    def keep(figure, *args, **named):
+        saved.append(figure)
+        save(figure, *args, **named)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
+    assert make_figures.main(["", f"--folder={tmp_path}"]) == 0
+    assert "curves.png: cartpole" in capsys.readouterr().out
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    lines = saved[0].axes[0].get_lines()
+    drawn = {str(line.get_label()): np.asarray(line.get_ydata()) for line in lines}
+    np.testing.assert_allclose(drawn["GAIL"], [0.25, 0.5, 0.75, 1.0])
+    np.testing.assert_allclose(drawn["BC"], 0.5)
+    np.testing.assert_allclose(drawn["expert as sampled"], 1.0)
+
+
+def test_figure_5_compares_the_forward_models_where_both_were_run(tmp_path, capsys):
+    runs, curves = [], []
+    # seed 2 has one model only and does not count, and neither do other variants
+    scores_of = {"default": (0.5, 0.9, 0.1), "other": (0.3,), "hadamard_gru": (0.25, 0.75)}
+    for variant, scores in scores_of.items():
+        for seed, score in enumerate(scores):
+            run = {**RUN, "algorithm": "mgail", "variant": variant, "seed": seed}
+            shown = f"{variant}'s" if seed or variant == "other" else "both models'"
+            runs.append({**run, **FINAL, "normalised": score, "demos_sha256": shown})
+            curves += _curve(**run)
+        _write(tmp_path, experts=[EXPERT], runs=runs, curves=curves)
+        assert make_figures.main(["", f"--folder={tmp_path}"]) == 0
+        compared = (tmp_path / "figure5.csv").exists()
+        assert compared == (variant == "hadamard_gru")
+        assert ("no task has runs of both" in capsys.readouterr().out) != compared
+    assert (tmp_path / "figure5.png").read_bytes().startswith(b"\x89PNG")
+    table = pd.read_csv(tmp_path / "figure5.csv").set_index("model")
+    assert table.loc["GRU and Hadamard product", "normalised"] == 0.5
+    assert table.loc["vanilla forward model", "normalised_min"] == 0.5
+    assert (table["evaluation_mean"] == 0.625).all() and (table["seeds"] == 2).all()
+    assert (table["same_demonstrations"] == 1).all()

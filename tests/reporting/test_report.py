@@ -1,0 +1,49 @@
+"""The tables in README.md and docs/ are what the CSVs say; a number there changes them."""
+
+import shutil
+
+import pandas as pd
+import pytest
+from make_docs import PAGES, ROOT
+
+from mgail_tf.config.tasks import TASKS
+from mgail_tf.errors import BadInput
+from mgail_tf.reporting import report
+
+RESULTS = ROOT / "results"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_is_current(page):
+    assert report.fill(page.read_text(), RESULTS) == page.read_text(), "say: make docs"
+
+
+def test_every_table_stands_on_some_page():
+    text = "".join(page.read_text() for page in PAGES)
+    assert {name for name in report.TABLES if f"<!-- table: {name} -->" in text} == set(
+        report.TABLES
+    )
+
+
+def test_summary_has_every_task_and_the_means_of_the_rows(tmp_path):
+    for name in ("runs.csv", "experts.csv"):
+        shutil.copy(RESULTS / name, tmp_path)
+    runs = pd.read_csv(tmp_path / "runs.csv")
+    ours = (runs["task"] == "hopper") & (runs["algorithm"] == "mgail")
+    runs.loc[ours, "normalised"] = 0.25
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    page = report.fill("a\n<!-- table: summary -->\nold\n<!-- end -->\nb\n", tmp_path)
+    assert page.startswith("a\n<!-- table: summary -->\n| task |") and page.endswith("-->\nb\n")
+    rows = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")][2:]
+    assert [row[0].strip("| ") for row in rows] == [
+        task.env_id.split("-")[0] for task in TASKS.values()
+    ]
+    hopper = next(row for row in rows if "Hopper" in row[0])
+    bc = runs[(runs["task"] == "hopper") & (runs["algorithm"] == "bc")]
+    bc = bc[(bc["mode"] == "deterministic") & (bc["variant"] == "default")]
+    assert hopper[5] == "**0.25**" and hopper[3] == f"{bc['normalised'].mean():.2f}"
+
+
+def test_unknown_table_is_refused(tmp_path):
+    with pytest.raises(BadInput, match="nosuch"):
+        report.fill("<!-- table: nosuch -->\n<!-- end -->", tmp_path)
