@@ -1,0 +1,3 @@
+"""The tests. They run as the scripts do: `_flags` chooses OpenBLAS's kernel before NumPy loads."""
+
+import _flags  # noqa: F401

@@ -21,14 +21,20 @@ def override(config: Any, assignments: Sequence[str]) -> Any:
     for assignment in assignments:
         key, equals, text = assignment.partition("=")
         if not equals:
-            raise BadInput(f"--set {assignment}: found no '=', expected key=value")
+            raise BadInput(f"--set {_line(assignment)}: found no '=', expected key=value")
         if key not in known:
-            raise BadInput(f"--set {assignment}: unknown key {key!r}; known: {', '.join(known)}")
+            raise BadInput(
+                f"--set {_line(assignment)}: unknown key {key!r}; known: {', '.join(known)}"
+            )
         changes[key] = _value(text)
     try:
         return dataclasses.replace(config, **changes)
     except BadInput as error:
-        raise BadInput(f"--set {' '.join(assignments)}: {error}") from None
+        raise BadInput(f"--set {_line(' '.join(assignments))}: {error}") from None
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _value(text: str) -> Any:

@@ -40,7 +40,7 @@ class ReplayBuffer(Resumable):
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs."""
         counters = [self._head, self._size, self._last_episode, self._next_step]
-        columns = {name: getattr(self, f"_{name}")[: self._size] for name in _COLUMNS}
+        columns = {name: getattr(self, f"_{name}")[: self._size].copy() for name in _COLUMNS}
         return {"counters": counters, **columns}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
@@ -78,9 +78,7 @@ class ReplayBuffer(Resumable):
         self._episode[slots] = self._last_episode
         self._step[slots] = self._next_step + steps
         self._next_step += count
-        self._head += count
-        if len(self._states) == self._capacity:  # else nothing has been overwritten yet
-            self._head %= self._capacity
+        self._head = (self._head + count) % self._capacity
         self._size = min(self._size + count, self._capacity)
 
     def _draw_slots(

@@ -114,8 +114,8 @@ def learn(
     if agent.place == "env_steps":
         agent.config.check_budget(total)
     if run_dir is None:
-        for _ in agent.iterate(total):
-            pass
+        for update, (_, metrics) in enumerate(agent.iterate(total), 1):
+            run_directory.check_finite(metrics, update)
         return
     path = Path(run_dir)
     described = _described(agent, task, total, label)

@@ -29,6 +29,23 @@ from mgail_tf.training.tensorboard import Summaries
 _MAY_BE_NAN = ("return", "length", "evaluation")  # where no episode ended or was run
 
 
+def check_finite(
+    metrics: Mapping[str, float], update: int, may_be_nan: tuple[str, ...] = ()
+) -> None:
+    """Refuse metrics of which one is not finite.
+
+    Args:
+        update: which one they are of, from 1 on.
+        may_be_nan: those that need not be, beside what is only known when an episode ends.
+
+    Raises:
+        Diverged: names the first that is not.
+    """
+    for name, value in metrics.items():
+        if name not in (*_MAY_BE_NAN, *may_be_nan) and not math.isfinite(value):
+            raise Diverged(name, value, update)
+
+
 def finished(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return final.json of a finished run with this config, or None where there is none.
 
@@ -107,7 +124,7 @@ class Run:
         if not (resume and (path / "config.json").exists()):
             check_free(path)
         self.path, self._every = path, every
-        self._may_be_nan = (*_MAY_BE_NAN, *may_be_nan)
+        self._may_be_nan = may_be_nan
         self.saved: dict[str, Any] | None = None
         self._columns: list[str] = []
         self._rows = 0
@@ -216,9 +233,7 @@ class Run:
             BadInput: the run was begun by a version that measured other things.
         """
         self._rows += 1
-        for name, value in row.items():
-            if name not in self._may_be_nan and not math.isfinite(value):
-                raise Diverged(name, value, self._rows)
+        check_finite(row, self._rows, self._may_be_nan)
         place = next(iter(row))
         self._summaries.add(row[place], {k: v for k, v in row.items() if k != place})
         row = {**row, "wall_seconds": round(self.seconds, 2)}

@@ -1,5 +1,6 @@
 """The driver: when it evaluates, and that environments at the edges train with every algorithm."""
 
+import functools
 import itertools
 import json
 import math
@@ -50,3 +51,16 @@ def test_episodes_that_end_at_once_or_never_train(tmp_path, monkeypatch, task, a
     rows = json.loads((tmp_path / "run" / "final.json").read_text())["rows"]
     assert [row["length_mean"] for row in rows] == [length] * 2
     assert all(np.isfinite(w).all() for w in agent.policy.weights)
+
+
+@pytest.mark.parametrize("algorithm", ["bc", "trpo"])
+def test_a_training_without_a_folder_stops_at_numbers_that_are_not_finite(algorithm):
+    if algorithm == "bc":
+        config = mg.BCConfig(learning_rate=1e38, max_epochs=50)
+        agent = mg.BC(toys.linear(), toys.linear_demonstrations(), config)
+        learn = agent.learn
+    else:
+        config = mg.TRPOConfig(batch_steps=100, value_learning_rate=1e38, compile="graph")
+        learn = functools.partial(mg.TRPO(toys.linear(), config).learn, 600)
+    with pytest.raises(mg.Diverged):
+        learn()
