@@ -147,6 +147,8 @@ def _run(
         get = {name: _expanded(values[name].value) for name in values}
         if arguments:
             get[arguments] = rest
+        if "task" in get:
+            get["task"] = _task_name(get["task"])
         warnings.showwarning = _show_warning
         job(get)
     except flags.Error as error:
@@ -167,6 +169,12 @@ def _run(
         print(f"\ninterrupted; {reason}", file=sys.stderr)
         return 130
     return 0
+
+
+def _task_name(name: str) -> str:
+    """Return the task that a Gymnasium id stands for, if it has the id's own time limit."""
+    ids = {task.env_id: key for key, task in TASKS.items() if task.max_steps is None}
+    return ids.get(name, name)
 
 
 def _expanded(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import _flags
 
-FLAGS = _flags.define(*_flags.IMITATION)
+FLAGS = _flags.define(*(name for name in _flags.IMITATION if name != "env_steps"))
 
 
 def job(get: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Imports go downwards only, nothing private is used from outside, and what is public is described.
 
-The order of the packages is that of docs/ and of `ORDER`: each may import those before it.
+A package may import those that stand before it in `ORDER`.
 """
 
 import ast

@@ -127,8 +127,7 @@ def learn(
     ) as run:
         now, evaluation_steps = 0, 0.0
         if run.saved:
-            now, evaluation_steps = run.saved["now"], run.saved["evaluation_steps"]
-            run.restore(agent)
+            now, evaluation_steps = run.restore(agent, "now", "evaluation_steps")
         on_the_way = _Evaluations(agent, total)
         with _progress_bar(agent, total, now, progress) as bar:
             for place, metrics in agent.iterate(total):

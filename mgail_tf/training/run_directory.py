@@ -171,14 +171,18 @@ class Run:
                     summaries.add(int(place[1]), {k: float(v) for k, v in values[:-1]})
         return summaries
 
-    def restore(self, agent: Saved) -> None:
-        """Put what the last checkpoint holds into an agent.
+    def restore(self, agent: Saved, *counters: str) -> tuple[Any, ...]:
+        """Put what the last checkpoint holds into an agent; return the counters saved beside it.
 
         Raises:
-            BadInput: it does not fit.
+            BadInput: it does not fit, or lacks a counter.
         """
         assert self.saved is not None
+        if missing := [name for name in counters if name not in self.saved]:
+            expected = "expected a checkpoint of the same version"
+            raise BadInput(f"{self.path}: checkpoint: found no {missing}; {expected}")
         agent.restore_from(self.saved["training"], f"{self.path}: checkpoint")
+        return tuple(self.saved[name] for name in counters)
 
     def __enter__(self) -> "Run":
         """Hold Ctrl-C back until a checkpoint is due; a second one is let through."""

@@ -416,7 +416,7 @@ def test_run_that_another_process_writes_is_refused(tmp_path, capsys, monkeypatc
         assert contents(tmp_path) == before
 
 
-def test_checkpoint_of_another_version_is_refused(tmp_path, capsys, monkeypatch):
+def test_checkpoint_of_another_version_is_refused(tmp_path, capsys, monkeypatch, eager):
     monkeypatch.chdir(tmp_path)
 
     class Stop(Exception):
@@ -431,8 +431,14 @@ def test_checkpoint_of_another_version_is_refused(tmp_path, capsys, monkeypatch)
             run("train_expert", *SHORT)
     folder = Path("run/checkpoints")
     state = checkpoint.load(folder)
-    del state["training"]["policy"]
-    checkpoint.save(folder, 10**9, state)
+    assert state is not None
+    training = {name: part for name, part in state["training"].items() if name != "policy"}
+    counters = {name: part for name, part in state.items() if name != "now"}
     capsys.readouterr()
-    assert run("train_expert", *SHORT, "--resume") == 2
-    assert said(capsys).startswith("error: run: checkpoint: KeyError: 'policy'")
+    for number, (changed, missing) in enumerate(
+        [({**state, "training": training}, "policy"), (counters, "now")]
+    ):
+        checkpoint.save(folder, 10**9 + number, changed)
+        assert run("train_expert", *SHORT, "--resume") == 2
+        line = said(capsys)
+        assert line.startswith("error: run: checkpoint: ") and f"'{missing}'" in line
