@@ -31,12 +31,12 @@ _TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id with a flat Box observati
 # Shared flags by name: how each is defined, its default, its help, its least value.
 _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "task": (flags.DEFINE_string, "hopper", _TASK_HELP, None),
-    "seed": (flags.DEFINE_integer, 0, "Seed of everything (reporting: 0-9, tuning: 100 up).", 0),
+    "seed": (flags.DEFINE_integer, 0, "Fixes everything that is random.", 0),
     "env_steps": (flags.DEFINE_integer, None, "Environment steps; default: the task's.", 1),
     "demos": (flags.DEFINE_string, None, "Demonstrations (npz); default: the expert's.", None),
     "num_trajectories": (flags.DEFINE_integer, None, "Trajectories; default: the task's.", 1),
     "subsample": (flags.DEFINE_integer, None, "Keep a pair in so many; default: the task's.", 1),
-    "preset": (flags.DEFINE_string, "default", "Settings under a name, see presets.py.", None),
+    "preset": (flags.DEFINE_string, "default", "default, paper, released or hadamard_gru.", None),
     "label": (flags.DEFINE_string, None, "Names the run in tables; default: the preset.", None),
     "set": (flags.DEFINE_multi_string, [], "key=value: override a setting; repeatable.", None),
     "episodes": (flags.DEFINE_integer, 50, "Evaluation episodes, in each mode.", 1),
@@ -227,7 +227,8 @@ def settings(algorithm: str, get: Mapping[str, Any]) -> tuple[Any, int]:
 def demonstrations(get: Mapping[str, Any]) -> mg.Demonstrations:
     """Return the demonstrations that the flags name, checked against the environment.
 
-    All of someone's own environment's; of one of the paper's tasks, its smallest dataset.
+    By default all pairs for an environment of the user's, and for one of the paper's tasks its
+    smallest dataset.
     """
     task, name = TASKS.get(get["task"]), get["task"]
     spec = make(name, get["seed"]).spec
@@ -247,7 +248,8 @@ def as_file_name(text: str) -> str:
 
 def folder(get: Mapping[str, Any], name: str) -> Path:
     """Return the run's folder, after checking that nothing is overwritten."""
-    out = Path(get["out"] or f"runs/{as_file_name(name)}")
+    smoke = "-smoke" if get["smoke"] else ""
+    out = Path(get["out"] or f"runs/{as_file_name(name)}{smoke}")
     if not get["resume"]:
         check_free(out)
     return out

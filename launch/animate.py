@@ -58,7 +58,7 @@ def film(env: gymnasium.Env, policy: mg.NumpyPolicy, seed: int, count: int) -> l
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     task, seconds = get["task"], get["seconds"]
-    out = Path(get["out"] or f"{task.replace('/', '_')}.gif")
+    out = Path(get["out"] or f"{_flags.as_file_name(task)}.gif")
     if out.exists():
         raise mg.BadInput(f"{out}: exists; choose another --out or remove it")
     spec = mg.make(task, 0).spec

@@ -24,7 +24,7 @@ flags.DEFINE_string("out", None, "The npz to write. Default: TASK.npz", flag_val
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     task = get["task"]
-    out = Path(get["out"] or f"{task.replace('/', '_')}.npz")
+    out = Path(get["out"] or f"{_flags.as_file_name(task)}.npz")
     if out.suffix != ".npz":
         raise mg.BadInput(f"--out={out}: found suffix {out.suffix!r}, expected .npz")
     if out.exists():

@@ -24,7 +24,7 @@ flags.DEFINE_string("out", None, "Folder to write. Default: TASK_policy", flag_v
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     task = get["task"]
-    out = Path(get["out"] or f"{task.replace('/', '_')}_policy")
+    out = Path(get["out"] or f"{_flags.as_file_name(task)}_policy")
     check_free(out)
     spec, load = mg.make(task, 0).spec, mg.NumpyPolicy.load
     policy = load(get["policy"], spec) if get["policy"] else experts.load(task, spec)

@@ -52,6 +52,8 @@ PLACES = {  # what `iterate` counts, after every update of the whole run
 }
 MIDWAY = 2  # updates
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=CONFIGS)
 def algorithm(request):

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import BCConfig
-from mgail_tf.config.tasks import for_task, task_of
-from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.config.tasks import settings_of, task_of
+from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.data.normaliser import fit
 from mgail_tf.envs.gym_env import EnvLike, make
 from mgail_tf.networks.minimise import minimise
@@ -24,7 +24,7 @@ from mgail_tf.types import Episode
 class BC(Resumable):
     """A policy fitted to demonstrated pairs; it takes no environment step."""
 
-    algorithm, place, diagnostic_columns = "bc", "epoch", ()
+    algorithm, unit, diagnostic_columns = "bc", "epoch", ()
     _plain = ("_epochs", "_best_epoch", "_best", "_stopped", "_best_weights")
 
     def __init__(
@@ -38,6 +38,7 @@ class BC(Resumable):
 
         Args:
             env: an environment, a function that makes one, the name of a task, or a Gymnasium id.
+            demonstrations: of the expert; `Demonstrations.sample` says which pairs are learnt from.
             config: None: the settings of the task that the environment is, or the defaults.
             seed: fixes the initial weights, the split and the order of the minibatches.
 
@@ -46,8 +47,9 @@ class BC(Resumable):
         """
         self.env, self.seed = env, seed
         self.spec = spec = make(env, seed).spec
-        self.config: BCConfig = config or for_task("bc", task_of(spec.env_id, spec.max_steps))
-        self.demonstrations = demonstrations.for_spec(spec)
+        task = task_of(spec.env_id, spec.max_steps)
+        self.config: BCConfig = settings_of("bc", task, config)
+        self.demonstrations = fitting(demonstrations, spec)
         self.finished_policy: NumpyPolicy | None = None
         expert, config = self.demonstrations.pairs(spec), self.config
         self.normaliser = fit(expert.states, config.normaliser_floor, config.state_clip)
@@ -83,19 +85,19 @@ class BC(Resumable):
         """Train, and yield (epochs so far, metrics); at the end the best weights are put back.
 
         Args:
-            epochs: at most so many; None: `max_epochs`.
+            epochs: at most so many in all; None: `max_epochs`.
         """
         config = self.config
         most = config.max_epochs if epochs is None else epochs
-        while not self._stopped:
+        while not self._stopped and self._epochs < most:
             loss = self._pass()
             self._epochs += 1
             if loss < self._best:
                 self._best, self._best_epoch = loss, self._epochs
                 self._best_weights = self.policy_network.get_weights()
             waited = self._epochs - self._best_epoch
-            self._stopped = waited >= config.patience or self._epochs >= most
-            if self._stopped:
+            self._stopped = waited >= config.patience
+            if self._stopped or self._epochs >= most:
                 self.policy_network.set_weights(self._best_weights)
             yield self._epochs, {"held_out_loss": loss, "best_held_out_loss": self._best}
 

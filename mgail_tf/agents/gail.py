@@ -18,8 +18,8 @@ import tensorflow as tf
 from mgail_tf.agents.trpo.agent import TRPO, weight_norm
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import GAILConfig
-from mgail_tf.config.tasks import for_task, task_of
-from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.config.tasks import settings_of, task_of
+from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.data.normaliser import fit
 from mgail_tf.envs.gym_env import EnvLike, make
 from mgail_tf.networks.discriminator import Discriminator, discriminator_loss, policy_cost
@@ -32,7 +32,7 @@ from mgail_tf.types import Episode, StateActions
 class GAIL(Resumable):
     """A discriminator, and a policy that follows it by the score function."""
 
-    algorithm, place, diagnostic_columns = "gail", "env_steps", ()
+    algorithm, unit, diagnostic_columns = "gail", "env_steps", ()
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class GAIL(Resumable):
 
         Args:
             env: an environment, a function that makes one, the name of a task, or a Gymnasium id.
+            demonstrations: of the expert; `Demonstrations.sample` says which pairs are learnt from.
             config: None: the settings of the task that the environment is, or the defaults.
             seed: fixes the initial weights, the environment and everything that is drawn.
             workers: processes that step `num_envs` environments; changes no result.
@@ -55,8 +56,9 @@ class GAIL(Resumable):
         """
         self.env, self.seed = env, seed
         self.spec = spec = make(env, seed).spec
-        self.config: GAILConfig = config or for_task("gail", task_of(spec.env_id, spec.max_steps))
-        self.demonstrations = demonstrations.for_spec(spec)
+        task = task_of(spec.env_id, spec.max_steps)
+        self.config: GAILConfig = settings_of("gail", task, config)
+        self.demonstrations = fitting(demonstrations, spec)
         self.finished_policy: NumpyPolicy | None = None
         expert, config = self.demonstrations.pairs(spec), self.config
         self.normaliser = fit(expert.states, config.normaliser_floor, config.discriminator_clip)

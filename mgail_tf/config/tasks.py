@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from mgail_tf.config.algorithms import CONFIGS
 from mgail_tf.config.presets import preset_settings
+from mgail_tf.errors import BadInput
 
 # Environment steps where neither a user nor a task says how many.
 DEFAULT_ENV_STEPS = {"bc": 0, "gail": 2_000_000, "mgail": 100_000, "trpo": 4_000_000}
@@ -147,6 +148,20 @@ def for_task(algorithm: str, task: str, preset: str = "default") -> Any:
     """
     settings = TASKS[task].settings.get(algorithm, {}) if task in TASKS else {}
     return CONFIGS[algorithm](**{**settings, **preset_settings(algorithm, preset)})
+
+
+def settings_of(algorithm: str, task: str, config: Any) -> Any:
+    """Return the settings that an agent was given; of None those of the task.
+
+    Raises:
+        BadInput: they are of another algorithm, or no settings.
+    """
+    if config is None:
+        return for_task(algorithm, task)
+    if not isinstance(config, CONFIGS[algorithm]):
+        found, expected = type(config).__name__, CONFIGS[algorithm].__name__
+        raise BadInput(f"config: found a {found}, expected mgail_tf.{expected} or None")
+    return config
 
 
 def budget(algorithm: str, task: str) -> int:

@@ -12,7 +12,9 @@ The file holds plain arrays (nothing pickled is ever read) of E episodes, N step
 
 import dataclasses
 import hashlib
+import io
 import warnings
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -108,9 +110,9 @@ class Demonstrations:
         if rewards is not None:
             arrays["rewards"] = np.concatenate([np.asarray(r) for r in rewards])
         checked = _checked("demonstrations", arrays)
-        hashed = hashlib.sha256()
-        for name in ("states", "actions", "lengths", "terminated"):
-            hashed.update(np.ascontiguousarray(checked[name]).tobytes())
+        written = io.BytesIO()  # so that the file which `save` writes has the same name
+        cls(**checked, source="", sha256="").save(written)
+        hashed = hashlib.sha256(written.getvalue())
         return cls(**checked, source="demonstrations", sha256=hashed.hexdigest())._with_return()
 
     @classmethod
@@ -127,13 +129,18 @@ class Demonstrations:
             rewards=[e.rewards for e in episodes],
         )
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path | io.BytesIO) -> None:
         """Write the npz file; the same demonstrations give the same bytes."""
         arrays: dict[str, Any] = {"states": self.states, "actions": self.actions}
         if not np.isnan(self.rewards).all():
             arrays["rewards"] = self.rewards
         arrays |= {"lengths": self.lengths, "terminated": self.terminated}
         np.savez_compressed(path, **arrays, env_id=self.env_id)
+
+    def __repr__(self) -> str:
+        """Return one line for a person."""
+        steps, kept = len(self.actions), f"1 pair in {self.every}"
+        return f"Demonstrations({len(self)} episodes, {steps} steps, {kept}, {self.source})"
 
     def __len__(self) -> int:
         """Return the number of episodes."""
@@ -222,8 +229,22 @@ class Demonstrations:
         return StateActions(np.concatenate(states), np.concatenate(actions))
 
 
+def fitting(demonstrations: Any, spec: Spec) -> Demonstrations:
+    """Return demonstrations that an agent was given, as `Demonstrations.for_spec` does.
+
+    Raises:
+        BadInput: it was given something else, or they do not fit.
+    """
+    if not isinstance(demonstrations, Demonstrations):
+        found, expected = type(demonstrations).__name__, "expected mgail_tf.Demonstrations"
+        raise BadInput(f"demonstrations: found a {found}, {expected} (Demonstrations.load(path))")
+    return demonstrations.for_spec(spec)
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of an npz file that the schema names."""
+    if path.is_file() and not zipfile.is_zipfile(path):
+        raise BadInput(f"{path}: not an npz file; expected one of demonstrations")
     try:
         with np.load(path, allow_pickle=False) as data:
             whole = sum(member.file_size for member in data.zip.infolist())

@@ -64,6 +64,9 @@ def evaluate(
     Raises:
         BadInput: the environment cannot be made or stepped, or there is no episode to run.
     """
+    if not hasattr(policy, "act"):
+        found = type(policy).__name__
+        raise BadInput(f"evaluate: found a {found}, expected a policy (an agent's .policy)")
     if episodes < 1 or mode not in MODES:
         expected = f"1 or more, {' or '.join(MODES)}"
         raise BadInput(f"evaluate: found {episodes} episodes, {mode}; expected {expected}")

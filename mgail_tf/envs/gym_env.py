@@ -270,7 +270,8 @@ def _made(env: EnvLike) -> gymnasium.Env:
     except Exception as error:  # whatever a user's environment raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         names = ", ".join(TASKS)
-        raise BadInput(f"{name}: cannot be made ({reason}); tasks are {names}") from error
+        hint = f"tasks are {names}; an id may name its module: my_module:MyEnv-v0"
+        raise BadInput(f"{name}: cannot be made ({reason}); {hint}") from error
     if not isinstance(made, gymnasium.Env):
         raise BadInput(f"environment: found a {type(made).__name__}, expected a gymnasium.Env")
     return made

@@ -1,6 +1,7 @@
 """The policy that rollouts use and files hold: a NumPy forward pass, cheaper than TensorFlow's."""
 
 import hashlib
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,12 @@ _ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "tanh": np.tanh,
     "linear": lambda x: x,
 }
+
+
+_REQUIRED = (
+    *("log_std", "state_mean", "state_std", "state_clip"),
+    *("activation", "output", "discrete", "env_id"),
+)
 
 
 class NumpyPolicy(NamedTuple):
@@ -93,11 +100,18 @@ class NumpyPolicy(NamedTuple):
     def load(cls, path: str | Path, spec: Spec) -> "NumpyPolicy":
         """Read a policy that `save` wrote, and check that it fits the environment.
 
+        Args:
+            spec: of the environment: `mgail_tf.make(env, 0).spec`.
+
         Raises:
             BadInput: the file is missing, damaged, or made for another environment.
         """
+        if Path(path).is_file() and not zipfile.is_zipfile(path):
+            raise BadInput(f"{path}: not an npz file; expected a policy file")
         try:
             with np.load(path, allow_pickle=False) as data:
+                if missing := [n for n in _REQUIRED if n not in data.files]:
+                    raise ValueError(f"missing {', '.join(missing)}")
                 names = sorted(n for n in data.files if n.startswith("layer"))
                 env_id, discrete = str(data["env_id"]), bool(data["discrete"])
                 # a file without it is of a policy that sees every component

@@ -44,7 +44,10 @@ _PANELS = {  # title -> (columns, logarithmic scale)
         True,
     ),
     "discriminator: logits": (("logit_agent", "logit_imagined", "logit_expert"), False),
-    "costs": (("policy_cost", "value", "termination_cost", "surrogate_reward"), False),
+    "costs and rewards": (
+        ("policy_cost", "value_target", "termination_cost", "surrogate_reward"),
+        False,
+    ),
     "imagined continuation over the horizon": (("continuation",), False),
     "gradient norms": (
         (*(f"{name}_gradient" for name in _NETWORKS), "gradient_norm"),

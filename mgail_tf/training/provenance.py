@@ -1,6 +1,5 @@
 """What a result depends on: versions of packages, commit of the source, settings, command."""
 
-import dataclasses
 import hashlib
 import importlib
 import importlib.metadata
@@ -8,15 +7,13 @@ import json
 import platform
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mgail_tf.config.tasks import budget, for_task
-
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "gymnasium", "mujoco", "numpy")
-_SCRIPTS = {"bc": "train_bc", "gail": "train_gail", "mgail": "train_mgail", "trpo": "train_expert"}
 
 
 def _version(name: str) -> str:
@@ -51,14 +48,9 @@ def config_sha256(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
 
 
-def command(algorithm: str, task: str, seed: int, env_steps: int, config: Any) -> str:
-    """Return the shell command that makes a run again: what differs from the task's settings."""
-    words = ["python", f"launch/{_SCRIPTS[algorithm]}.py"]
-    words += [f"--task={task}", f"--seed={seed}"]
-    if env_steps != budget(algorithm, task):
-        words.append(f"--env_steps={env_steps}")
-    default = dataclasses.asdict(for_task(algorithm, task))
-    for name, value in dataclasses.asdict(config).items():
-        if value != default[name]:
-            words += ["--set", f"{name}={value}".replace(" ", "")]
-    return shlex.join(words)
+def command() -> str | None:
+    """Return the shell command of the launch script that is running; None in any other program."""
+    script = Path(sys.argv[0])
+    if script.resolve().parent != _ROOT / "launch":
+        return None
+    return shlex.join(["python", f"launch/{script.name}", *sys.argv[1:]])

@@ -29,16 +29,16 @@ from mgail_tf.reporting.plots import plot_run
 from mgail_tf.training import provenance, run_directory
 from mgail_tf.types import Episode, Spec
 
-EVALUATIONS = 10  # on the way, each of so many episodes:
-EVALUATION_EPISODES = 5
-_SHOWN = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
+EVALUATIONS = 10  # on the way
+EVALUATION_EPISODES = 5  # of each of them
+_IN_BAR = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
 
 
 class Learner(run_directory.Saved, Protocol):
     """What the driver needs of an algorithm."""
 
     algorithm: str
-    place: str  # what `iterate` counts: "env_steps" or "epoch"
+    unit: str  # what `iterate` counts: "env_steps" or "epoch"
     env: EnvLike
     spec: Spec
     config: Any
@@ -110,12 +110,14 @@ def learn(
         KeyboardInterrupt: Ctrl-C was pressed; the run was saved before.
     """
     task = task_of(agent.spec.env_id, agent.spec.max_steps)
-    total = total or budget(agent.algorithm, task)
-    if agent.place == "env_steps":
+    total = budget(agent.algorithm, task) if total is None else total
+    if agent.unit == "env_steps":
         agent.config.check_budget(total)
     if run_dir is None:
-        for update, (_, metrics) in enumerate(agent.iterate(total), 1):
-            run_directory.check_finite(metrics, update)
+        with _progress_bar(agent, total, 0, progress) as bar:
+            for update, (count, metrics) in enumerate(agent.iterate(total), 1):
+                run_directory.check_finite(metrics, update)
+                _show(bar, count, metrics)
         return
     path = Path(run_dir)
     described = _described(agent, task, total, label)
@@ -130,14 +132,12 @@ def learn(
             now, evaluation_steps = run.restore(agent, "now", "evaluation_steps")
         on_the_way = _Evaluations(agent, total)
         with _progress_bar(agent, total, now, progress) as bar:
-            for place, metrics in agent.iterate(total):
-                before, now = now, place
+            for count, metrics in agent.iterate(total):
+                before, now = now, count
                 evaluated, steps = on_the_way.after(before, now)
                 evaluation_steps += steps
-                run.progress({agent.place: now, **metrics, **evaluated})
-                shown = {k: metrics[name] for k, name in _SHOWN.items() if name in metrics}
-                bar.set_postfix({k: f"{x:.4g}" for k, x in shown.items()}, refresh=False)
-                bar.update(now - bar.n)
+                run.progress({agent.unit: now, **metrics, **evaluated})
+                _show(bar, now, metrics)
                 run.checkpoint(now, agent, now=now, evaluation_steps=evaluation_steps)
         run.trained()
         _finish(agent, run, described, now, evaluation_steps, episodes)
@@ -148,7 +148,7 @@ class _Evaluations:
 
     def __init__(self, agent: Learner, total: int):
         self._agent, self._total = agent, total
-        steps_environment = agent.place == "env_steps"
+        steps_environment = agent.unit == "env_steps"
         self._columns = ("evaluation", *agent.diagnostic_columns) if steps_environment else ()
         self._env = copy_of(agent.env) if steps_environment else None
         if steps_environment and self._env is None:
@@ -173,24 +173,31 @@ class _Evaluations:
         return found, EVALUATION_EPISODES * score.length_mean
 
 
+def _show(bar: Any, count: int, metrics: dict[str, float]) -> None:
+    """Move the progress bar to a count of steps or epochs."""
+    named = {k: metrics[name] for k, name in _IN_BAR.items() if name in metrics}
+    bar.set_postfix({k: f"{x:.4g}" for k, x in named.items()}, refresh=False)
+    bar.update(count - bar.n)
+
+
 def _progress_bar(agent: Learner, total: int, now: int, shown: bool) -> Any:
-    name, unit = f"{agent.algorithm} {agent.spec.env_id}", f" {agent.place}"
+    name, unit = f"{agent.algorithm} {agent.spec.env_id}", f" {agent.unit}"
     return tqdm(total=total, initial=now, unit=unit, desc=name, disable=not shown)
 
 
 def _described(agent: Learner, task: str, total: int, label: str) -> dict[str, Any]:
     """Return config.json: everything that decides how the run ends."""
-    shown = agent.demonstrations
+    given = agent.demonstrations
     demonstrations: dict[str, Any] = {}
-    if shown is not None:
-        demonstrations = {"num_trajectories": len(shown), "subsample": shown.every}
-        demonstrations["demos_sha256"] = shown.sha256
+    if given is not None:
+        demonstrations = {"num_trajectories": len(given), "subsample": given.every}
+        demonstrations["demos_sha256"] = given.sha256
     return {
         "algorithm": agent.algorithm,
         "task": task,
         "variant": label,
         "seed": agent.seed,
-        **({"env_steps": total} if agent.place == "env_steps" else {}),
+        **({"env_steps": total} if agent.unit == "env_steps" else {}),
         **demonstrations,
         "config": dataclasses.asdict(agent.config),
     }
@@ -200,13 +207,13 @@ def _finish(
     agent: Learner,
     run: run_directory.Run,
     described: dict[str, Any],
-    place: int,
+    count: int,
     evaluation_steps: float,
     episodes: int,
 ) -> None:
     """Score the final policy in both modes; write it, its SavedModel, its rows and its picture."""
     seconds, policy, task = run.seconds, agent.policy, described["task"]
-    steps = place if agent.place == "env_steps" else 0
+    steps = count if agent.unit == "env_steps" else 0
     scores = [evaluate(policy, agent.env, episodes, EVALUATION_SEED, mode) for mode in MODES]
     weights = run.path / "policy.npz"
     policy.save(weights)
@@ -222,9 +229,7 @@ def _finish(
         "weights_sha256": sha256(weights),
         "commit": provenance.commit(),
         "versions": provenance.versions(),
-        "command": provenance.command(
-            agent.algorithm, task, agent.seed, described.get("env_steps", 0), agent.config
-        ),
+        "command": provenance.command(),
         "prefill_steps": min(steps, getattr(agent.config, "prefill_steps", 0)),
         "evaluation_steps": round(evaluation_steps),
     }
@@ -255,8 +260,10 @@ def _finish(
     }
     shutil.rmtree(run.path / "saved_model", ignore_errors=True)  # of a run that was killed here
     policy.export(run.path / "saved_model", summary)
-    if agent.place == "env_steps":
-        levels = {"expert as sampled": reference.expert, "random": reference.random}
+    if agent.unit == "env_steps":
+        known = reference == experts.committed_reference(task) or agent.demonstrations is None
+        shown = "expert as sampled" if known else "demonstrations"
+        levels = {shown: reference.expert, "random": reference.random}
         title = f"{agent.algorithm.upper()} on {agent.spec.env_id}, seed {agent.seed}"
         plot_run(run.path / "progress.csv", run.path / "curve.png", title, levels)
     run.finish({"rows": rows, **summary})

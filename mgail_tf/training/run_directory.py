@@ -13,6 +13,7 @@ import math
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 import warnings
@@ -191,6 +192,7 @@ class Run:
             if self._interrupted:
                 raise KeyboardInterrupt
             self._interrupted = True
+            print("\nstopping after this update; Ctrl-C again ends at once", file=sys.stderr)
 
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, interrupt)

@@ -8,6 +8,7 @@ from mgail_tf.config.algorithms import BCConfig
 from tests import toys
 
 
+@pytest.mark.slow
 def test_cloning_imitates_the_linear_expert_and_stops_at_its_best(shown):
     agent = BC(toys.linear(), shown, BCConfig(learning_rate=3e-3))
     assert len(agent._train[0]) == 175 and len(agent._held_out[0]) == 75

@@ -23,6 +23,7 @@ TINY = GAILConfig(
 )
 
 
+@pytest.mark.slow
 def test_gail_imitates_the_linear_expert(shown):
     agent = GAIL(toys.linear(), shown, TINY)
     *_, (steps, metrics) = agent.iterate(20_000)
@@ -44,6 +45,7 @@ def test_gail_pays_for_fooling_the_discriminator_with_the_sign_that_is_asked_for
     np.testing.assert_allclose(agent.rewards(agent.expert), np.full(250, reward), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_gail_never_reads_the_environments_reward(shown):
     few = dataclasses.replace(TINY, cg_iterations=2, discriminator_steps=2)
 

@@ -238,6 +238,7 @@ def test_gae_with_lambda_1_is_the_monte_carlo_return_less_the_value(rng):
 TINY = TRPOConfig(batch_steps=(1000,), hidden=(16,), value_epochs=5)
 
 
+@pytest.mark.slow
 def test_trpo_improves_on_the_linear_task():
     agent = TRPO(toys.linear(), TINY)
     steps, rows = zip(*agent.iterate(12_000), strict=True)

@@ -25,6 +25,7 @@ def test_one_environment_is_a_collector():
     assert (collectors.env_steps, collectors.finished) == (101, alone.finished)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "env", [lambda: "cartpole", linear, lambda: linear], ids=["name", "object", "function"]
 )

@@ -337,6 +337,7 @@ def _prepare(given: Path) -> None:
     Path("folders/runs.csv").mkdir(parents=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("script", "flags", "named", "code"), CASES, ids=[" ".join(case[:2])[:60] for case in CASES]
 )
@@ -381,6 +382,7 @@ SHORT = [
 ]
 
 
+@pytest.mark.slow
 def test_full_disk_is_one_line_and_keeps_the_checkpoint(tmp_path, capsys, monkeypatch):
     """A limit on the size of files stands for the disk: a write beyond it fails in the same way."""
     monkeypatch.chdir(tmp_path)
@@ -406,6 +408,7 @@ def test_full_disk_is_one_line_and_keeps_the_checkpoint(tmp_path, capsys, monkey
     assert run("train_expert", *SHORT, "--resume") == 0  # goes on from there
 
 
+@pytest.mark.slow
 def test_run_that_another_process_writes_is_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with run_directory.Run(Path("run"), {"some": "run"}):
@@ -416,6 +419,7 @@ def test_run_that_another_process_writes_is_refused(tmp_path, capsys, monkeypatc
         assert contents(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_checkpoint_of_another_version_is_refused(tmp_path, capsys, monkeypatch, eager):
     monkeypatch.chdir(tmp_path)
 

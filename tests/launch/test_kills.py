@@ -89,10 +89,11 @@ def test_stopped_run_ends_as_one_that_was_not(tmp_path, cartpole_demos, run, scr
     assert code == 0, said()
     expected = _left(out)
     out.rename(tmp_path / "whole")
-    assert run(script, out, [*flags, "--seed=1"])[0] == 0
-    other = _left(out)  # another seed is another run
-    assert other["progress"] != expected["progress"] and other["weights"] != expected["weights"]
-    out.rename(tmp_path / "other")
+    if script == "train_bc":  # another seed is another run; agents' own tests say so of the others
+        assert run(script, out, [*flags, "--seed=1"])[0] == 0
+        other = _left(out)
+        assert other["progress"] != expected["progress"] and other["weights"] != expected["weights"]
+        out.rename(tmp_path / "other")
     stops = [STOPS[i % 3] for i in range(KILLS * 3 // 2)]
     ends = 0
     while stops or out.exists():

@@ -162,6 +162,7 @@ assert not {"mgail_tf", "keras"} & set(sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_exported_policies_run_where_only_tensorflow_is_installed(exported, models, tmp_path):
     done = subprocess.run(
         [sys.executable, "-I", "-c", TENSORFLOW_ALONE],

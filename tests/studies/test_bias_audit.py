@@ -75,6 +75,7 @@ def test_discriminator_of_an_untrained_audit_stays_as_it_was(algorithm, env_step
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_audit_of_ones_own_environment_writes_its_own_folder_only(tmp_path, eager):
     shown = toys.linear_demonstrations().sample(every=10)
     rows = bias_audit.audit(
@@ -89,6 +90,7 @@ def test_audit_of_ones_own_environment_writes_its_own_folder_only(tmp_path, eage
     assert {config["variant"] for config in configs} == {f"audit_{n}" for n in bias_audit.AUDITS}
 
 
+@pytest.mark.slow
 def test_script_merges_a_row_each_and_runs_nothing_again(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     flags = ["audit", "--task=cartpole", "--algorithm=gail", "--smoke", "--out=a"]

@@ -42,6 +42,7 @@ def agent():
     return mg.MGAIL(toys.linear(), toys.linear_demonstrations(), TINY).learn(500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("horizon", "baseline"), [(1, True), (2, True), (2, False)])
 def test_score_function_and_tape_have_the_same_mean(agent, horizon, baseline):
     """The mean over the noise is taken by Gauss-Hermite quadrature, so both must be equal."""
@@ -60,6 +61,7 @@ def test_score_function_and_tape_have_the_same_mean(agent, horizon, baseline):
     np.testing.assert_allclose(by_score, by_tape, atol=0.02 * np.abs(by_tape).max())
 
 
+@pytest.mark.slow
 def test_exact_gradient_spreads_less(agent):
     rows = {
         row["estimator"]: row
@@ -72,6 +74,7 @@ def test_exact_gradient_spreads_less(agent):
     assert score["relative_variance"] <= rows["score_function"]["relative_variance"]
 
 
+@pytest.mark.slow
 def test_without_a_value_there_is_no_baseline(monkeypatch, eager):
     monkeypatch.setattr(gradient_comparison, "REFERENCE", 1)
     monkeypatch.setattr(gradient_comparison, "REPEATS", 1)
@@ -99,6 +102,7 @@ def test_discrete_actions_and_replay_are_refused():
         gradient_comparison.check(mg.MGAIL(toys.linear(), toys.linear_demonstrations(), replayed))
 
 
+@pytest.mark.slow
 def test_script_writes_a_row_for_every_estimator(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(gradient_comparison, "REFERENCE", 8)
     monkeypatch.setattr(gradient_comparison, "REPEATS", 4)

@@ -25,6 +25,8 @@ TINY = mg.MGAILConfig(
     compile="graph",
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_measure_takes_turns_and_counts_units(monkeypatch):
     now, calls = [0.0], []

@@ -1,14 +1,13 @@
 """What a result row says of its origin."""
 
-import dataclasses
 import importlib.metadata
 import shlex
+import sys
+from pathlib import Path
 
-import _flags
 import numpy as np
-import pytest
+import train_mgail
 
-import mgail_tf as mg
 from mgail_tf.training import provenance
 
 
@@ -23,20 +22,11 @@ def test_versions_of_a_package_that_is_there_by_another_name(monkeypatch):
     assert f"numpy {np.__version__}" in said and "mujoco 1;" in said
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "changes"),
-    [
-        ("mgail", {}),
-        ("mgail", {"policy_hidden": (3, 4), "log_std": (-1.0, -2.0), "state_gradient_clip": None}),
-        ("trpo", {"batch_steps": (100, 200), "anneal_kl": False, "compile": "graph"}),
-    ],
-)
-def test_command_gives_the_same_settings_again(algorithm, changes):
-    config = dataclasses.replace(mg.for_task(algorithm, "hopper"), **changes)
-    command = provenance.command(algorithm, "hopper", 3, 54_321, config)
-    _, script, *words = shlex.split(command)
-    assert words[:3] == ["--task=hopper", "--seed=3", "--env_steps=54321"]
-    given = {"task": "hopper", "smoke": False, "env_steps": 54_321, "set": words[4::2]}
-    assert set(words[3::2]) <= {"--set"} and script.startswith("launch/train_")
-    assert _flags.settings(algorithm, given) == (config, 54_321)
-    assert shlex.join(shlex.split(command)) == command  # a shell takes it as it stands
+def test_command_is_that_of_the_script_as_a_shell_takes_it(monkeypatch):
+    script = Path(train_mgail.__file__)
+    given = ["--task=hopper", "--set", "policy_hidden=(3, 4)"]
+    monkeypatch.setattr(sys, "argv", [str(script), *given])
+    command = provenance.command()
+    assert shlex.split(command) == ["python", "launch/train_mgail.py", *given]
+    monkeypatch.setattr(sys, "argv", ["mine.py", "--task=hopper"])
+    assert provenance.command() is None

@@ -21,7 +21,7 @@ def test_every_budget_has_ten_evaluations(monkeypatch, budget):
     score = SimpleNamespace(return_mean=1.0, length_mean=2.0)
     monkeypatch.setattr(run, "evaluate", lambda *_, **__: score)
     agent = SimpleNamespace(
-        place="env_steps",
+        unit="env_steps",
         env="cartpole",
         policy=None,
         diagnostic_columns=("open_loop_1",),
@@ -35,6 +35,7 @@ def test_every_budget_has_ten_evaluations(monkeypatch, budget):
     assert sum(steps for _, steps in found) == 10 * run.EVALUATION_EPISODES * 2.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", CONFIGS)
 @pytest.mark.parametrize("task", ["ToyAtOnce-v0", "ToyEndless-v0"])
 def test_episodes_that_end_at_once_or_never_train(tmp_path, monkeypatch, task, algorithm):
@@ -53,6 +54,7 @@ def test_episodes_that_end_at_once_or_never_train(tmp_path, monkeypatch, task, a
     assert all(np.isfinite(w).all() for w in agent.policy.weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["bc", "trpo"])
 def test_a_training_without_a_folder_stops_at_numbers_that_are_not_finite(algorithm):
     if algorithm == "bc":

@@ -35,8 +35,8 @@ from mgail_tf.agents.mgail.scan import read_metrics, repeat
 from mgail_tf.agents.mgail.termination_cost import TerminationCost, terminations_of
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import MGAILConfig
-from mgail_tf.config.tasks import for_task, task_of
-from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.config.tasks import settings_of, task_of
+from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.data.normaliser import fit
 from mgail_tf.data.replay import ReplayBuffer
 from mgail_tf.envs.gym_env import EnvLike, make
@@ -63,13 +63,13 @@ _METRICS = (
     *("discriminator_gradient", "discriminator_weights"),
     *("policy_cost", "continuation", "policy_gradient", "policy_weights"),
 )
-_VALUE_METRICS = ("value_loss", "value", "value_gradient", "value_weights")
+_VALUE_METRICS = ("value_loss", "value_target", "value_gradient", "value_weights")
 
 
 class MGAIL(Resumable):
     """Policy, discriminator, forward model and value, and the loop that trains them."""
 
-    algorithm, place, diagnostic_columns = "mgail", "env_steps", diagnostics.COLUMNS
+    algorithm, unit, diagnostic_columns = "mgail", "env_steps", diagnostics.COLUMNS
     _plain = ("_updates",)
 
     def __init__(
@@ -83,6 +83,7 @@ class MGAIL(Resumable):
 
         Args:
             env: an environment, a function that makes one, the name of a task, or a Gymnasium id.
+            demonstrations: of the expert; `Demonstrations.sample` says which pairs are learnt from.
             config: None: the settings of the task that the environment is, or the defaults.
             seed: fixes the initial weights, the environment and everything that is drawn.
 
@@ -92,9 +93,10 @@ class MGAIL(Resumable):
         self.env, self.seed = env, seed
         environment = make(env, seed)
         self.spec = spec = environment.spec
-        self.config: MGAILConfig = config or for_task("mgail", task_of(spec.env_id, spec.max_steps))
+        task = task_of(spec.env_id, spec.max_steps)
+        self.config: MGAILConfig = settings_of("mgail", task, config)
         config = self.config
-        self.demonstrations = demonstrations.for_spec(spec)
+        self.demonstrations = fitting(demonstrations, spec)
         self.finished_policy: NumpyPolicy | None = None
 
         expert = self.demonstrations.pairs(spec)
@@ -273,12 +275,13 @@ class MGAIL(Resumable):
         metrics |= judged
         metrics |= {"discriminator_gradient": norms[0], "discriminator_weights": norms[1]}
 
-        # Lines 9-14: the policy. J of Section 3.4 sums gamma^t D(s_t, a_t); here D's log stands for
-        # D, as in Eq. 3, whose gradient does not vanish where D is 0 or 1 (or what `cost` says)
+        # Lines 9-14: the policy. J of Section 3.4 sums gamma^t D(s_t, a_t). Here a cost stands for
+        # D, -log(1 - D) by default: its gradient does not vanish where D is 1, where the agent is
+        # told apart, as that of D and of Eq. 3's log D does
         with tf.GradientTape() as tape:
-            trajectory = self._rollout(batch)  # Eq. 10: actions; f: states
-            costs = policy_cost(self.discriminator(*_pairs(trajectory)), config.cost)  # D(s_t, a_t)
-            to_go = self._costs_to_go(costs, trajectory, batch.termination_cost)  # sum of gamma^t
+            trajectory = self._rollout(batch)  # actions by Eq. 10, states by f (Eq. 11)
+            costs = policy_cost(self.discriminator(*_pairs(trajectory)), config.cost)  # c_t
+            to_go = self._costs_to_go(costs, trajectory, batch.termination_cost)  # discounted
             first = to_go[0]
             if config.rollout == "replay":
                 first = first_recorded(to_go, trajectory.mask)
@@ -300,13 +303,13 @@ class MGAIL(Resumable):
             with tf.GradientTape() as tape:
                 loss = value_loss(self.value, states, targets, trajectory.mask)
             norms = minimise(loss, tape, self.value, self.value_optimiser)
-            metrics |= {"value_loss": loss, "value": masked_mean(targets, trajectory.mask)}
+            metrics |= {"value_loss": loss, "value_target": masked_mean(targets, trajectory.mask)}
             metrics |= {"value_gradient": norms[0], "value_weights": norms[1]}
             soft_update(self.target_value, self.value, VALUE_TARGET_RATE)
         return metrics
 
     def _rollout(self, batch: Batch) -> Trajectory:
-        """Roll T steps out of recorded states, after warming the GRU up on the steps before."""
+        """Roll T steps out, from recorded states; the GRU is warmed up on the steps before them."""
         config, warm = self.config, self.config.burn_in_steps
         states, actions, _, mask = batch.starts
         hidden = burn_in(self.ema_model, states[:warm], actions[:warm], mask[:warm])
@@ -322,7 +325,7 @@ class MGAIL(Resumable):
             dynamics = with_errors(dynamics, batch.model_errors)
         options = {}
         if config.state_gradient_clip:
-            # J is a mean over the batch and the steps
+            # one trajectory's J has the weight 1 / (B T) in the loss, and so has the limit
             limit = config.state_gradient_clip / (config.policy_batch * config.horizon)
             options["see"] = clip_state_gradient(limit)
         return imagine(

@@ -100,8 +100,9 @@ def imagine(
         action = policy.sample(state, noise_t)  # Eq. 10; Section 3.2.2 where discrete
         if not policy.discrete:
             action = tf.clip_by_value(action, -1.0, 1.0)  # as the environment does
-        ahead, hidden, logits = dynamics(state, action, hidden, t)
-        return ahead, hidden, action, tf.sigmoid(-logits)
+        # Eq. 11: the next state is a function of this state and action
+        next_state, hidden, logits = dynamics(state, action, hidden, t)
+        return next_state, hidden, action, tf.sigmoid(-logits)
 
     given = tf.range(noise.shape[0]), noise
     mask = tf.ones(noise.shape[:2], noise.dtype)

@@ -1,8 +1,8 @@
 """What the time after a termination costs, judged by how the demonstrations end.
 
 A terminated task stays in an absorbing state for ever (Kostrikov et al. 2019). Of an episode that
-terminates after L steps, a share gamma^L of the discounted time is spent there; of one that a time
-limit cuts, none is known of. Where most demonstrations terminate, termination is part of what the
+terminates after L steps, a share gamma^L of the discounted time is spent there; an episode that a
+time limit cuts counts as 0. Where most demonstrations terminate, termination is part of what the
 expert shows: the absorbing state is judged like any other, by D = agent's share / (agent's +
 expert's share). Where most are cut off, termination is failure and costs `FAILURE`.
 

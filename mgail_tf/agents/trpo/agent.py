@@ -14,7 +14,7 @@ from mgail_tf.agents.trpo.returns import discounted_sums, gae
 from mgail_tf.agents.trpo.trust_region import TrustRegion
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import TRPOConfig
-from mgail_tf.config.tasks import for_task, task_of
+from mgail_tf.config.tasks import settings_of, task_of
 from mgail_tf.data.normaliser import RunningMoments
 from mgail_tf.envs.gym_env import EnvLike, make
 from mgail_tf.envs.parallel import Collectors
@@ -28,7 +28,7 @@ from mgail_tf.types import Episode
 class TRPO(Resumable):
     """Policy, value function and running statistics of one learner."""
 
-    algorithm, place, diagnostic_columns = "trpo", "env_steps", ()
+    algorithm, unit, diagnostic_columns = "trpo", "env_steps", ()
 
     def __init__(
         self, env: EnvLike, config: TRPOConfig | None = None, seed: int = 0, workers: int = 1
@@ -46,7 +46,8 @@ class TRPO(Resumable):
         """
         self.env, self.seed, self.demonstrations = env, seed, None
         self.spec = spec = make(env, seed).spec
-        self.config = config or for_task("trpo", task_of(spec.env_id, spec.max_steps))
+        task = task_of(spec.env_id, spec.max_steps)
+        self.config: TRPOConfig = settings_of("trpo", task, config)
         self.finished_policy: NumpyPolicy | None = None
         config = self.config
         self.policy_network = policy_for(

@@ -41,6 +41,7 @@ def _agent(shown, **changes):
 # -- on the linear task ----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("env_steps", "changes"),
     [
@@ -252,6 +253,7 @@ def test_model_noise_reaches_imagined_rollouts_only(continuous, drawn, rollout):
     assert np.array_equal(*weights) == (rollout == "replay")
 
 
+@pytest.mark.slow
 def test_every_addition_has_a_say_in_the_update(continuous, drawn):
     def update(changes):
         agent = drawn(continuous, **changes)
