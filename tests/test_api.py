@@ -273,3 +273,41 @@ def test_expert_demonstrations_are_rolled_out_once_and_then_read(tmp_path):
     assert first.env_id == "CartPole-v1" and math.isfinite(first.expert_return)
     with pytest.raises(mg.BadInput, match="Pendulum-v1"):
         mg.expert_demonstrations("Pendulum-v1", cache=tmp_path)
+
+
+def test_what_is_of_another_kind_is_refused_in_one_line():
+    demos, env = toys.linear_demonstrations(), toys.linear()
+    agent = mg.BC(env, demos, CONFIGS["bc"])
+    for field, wrong in (
+        ("demonstrations", lambda: mg.MGAIL(env, "mine.npz")),
+        ("config", lambda: mg.MGAIL(env, demos, {"horizon": 3})),
+        ("config", lambda: mg.GAIL(env, demos, mg.MGAILConfig())),
+        ("evaluate", lambda: mg.evaluate(agent, env)),
+        ("env_steps", lambda: mg.MGAIL(env, demos, CONFIGS["mgail"]).learn(0)),
+    ):
+        with pytest.raises(mg.BadInput, match=f"^{field}: found") as error:
+            wrong()
+        assert "\n" not in str(error.value)
+
+
+def test_saved_demonstrations_are_the_same_as_those_in_memory(tmp_path):
+    demos = toys.linear_demonstrations()
+    demos.save(tmp_path / "mine.npz")
+    assert mg.Demonstrations.load(tmp_path / "mine.npz").sha256 == demos.sha256
+    assert "\n" not in repr(demos) and str(len(demos)) in repr(demos)
+
+
+def test_cloning_goes_on_where_it_was_left():
+    agent = mg.BC(toys.linear(), toys.linear_demonstrations(), CONFIGS["bc"])
+    assert [epoch for epoch, _ in agent.iterate(2)] == [1, 2]
+    assert [epoch for epoch, _ in agent.iterate(5)] == [3, 4, 5]
+
+
+@pytest.mark.parametrize("content", [b"states,actions\n1,2\n", b"\x89PNG\r\n\x1a\n"])
+def test_files_of_another_kind_are_named_and_no_unsafe_loading_is_advised(tmp_path, content):
+    (tmp_path / "some.npz").write_bytes(content)
+    spec = mg.make(toys.linear(), 0).spec
+    for load in (mg.Demonstrations.load, lambda path: mg.NumpyPolicy.load(path, spec)):
+        with pytest.raises(mg.BadInput, match=r"some\.npz: not an npz file") as error:
+            load(tmp_path / "some.npz")
+        assert "pickle" not in str(error.value)
