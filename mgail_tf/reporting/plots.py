@@ -96,7 +96,8 @@ def diagnose(folder: Path, picture: Path) -> list[str]:
         axes.tick_params(which="both", labelsize=7)
         axes.set_yscale("log" if _PANELS[title][1] else "linear")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.legend(fontsize=6, frameon=False)
+        axes.margins(y=0.3)  # room for the legend
+        axes.legend(fontsize=6, frameon=False, loc="upper right", ncols=2)
     figure.supxlabel(place.replace("env_steps", "environment steps"), fontsize=9)
     figure.savefig(picture, dpi=120)
     return list(shown)
