@@ -14,8 +14,10 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # acting is one small product at a time
-if platform.machine() in ("x86_64", "AMD64"):  # or demonstrations depend on the processor: each
-    os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")  # kernel rounds in its own way
+# Each kernel of OpenBLAS rounds in its own way: with one of them demonstrations are the same on
+# every processor that has it.
+if platform.machine() in ("x86_64", "AMD64"):
+    os.environ.setdefault("OPENBLAS_CORETYPE", "Haswell")
 
 sys.path.append(os.getcwd())  # --task=my_module:MyEnv-v0 of a module in the current folder
 
@@ -47,17 +49,10 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "threads": (flags.DEFINE_integer, 1, "TensorFlow threads; 1 leaves cores to other runs.", 1),
     "smoke": (flags.DEFINE_boolean, False, "Do the same job in seconds, too short to learn.", None),
 }
-TRAINING: tuple[str, ...] = (
-    "task",
-    "seed",
-    "env_steps",
-    "set",
-    "episodes",
-    "out",
-    "resume",
-    "checkpoint_every",
+TRAINING = (
+    *("task", "seed", "env_steps", "set", "episodes", "out", "label"),
+    *("resume", "checkpoint_every", "threads", "smoke"),
 )
-TRAINING += ("threads", "smoke", "label")
 IMITATION = (*TRAINING, "preset", "demos", "num_trajectories", "subsample")
 # What --smoke sets: the same job in seconds.
 _SMOKE_TRPO = ["batch_steps=200", "value_epochs=1", "compile=graph"]

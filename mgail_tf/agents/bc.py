@@ -25,7 +25,7 @@ class BC(Resumable):
     """A policy fitted to demonstrated pairs; it takes no environment step."""
 
     algorithm, unit, diagnostic_columns = "bc", "epoch", ()
-    _plain = ("_epochs", "_best_epoch", "_best", "_stopped", "_best_weights")
+    _plain = ("_epochs", "_best_epoch", "_best", "_best_weights")
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class BC(Resumable):
         self._train = states[order[:count]], expert.actions[order[:count]]
         held = order[count:] if count < len(order) else order
         self._held_out = states[held], expert.actions[held]
-        self._epochs, self._best_epoch, self._best, self._stopped = 0, 0, np.inf, False
+        self._epochs, self._best_epoch, self._best = 0, 0, np.inf
         self._best_weights = self.policy_network.get_weights()
 
     @property
@@ -87,19 +87,20 @@ class BC(Resumable):
         Args:
             epochs: at most so many in all; None: `max_epochs`.
         """
-        config = self.config
-        most = config.max_epochs if epochs is None else epochs
-        while not self._stopped and self._epochs < most:
+        most = self.config.max_epochs if epochs is None else epochs
+        while self._goes_on(most):
             loss = self._pass()
             self._epochs += 1
             if loss < self._best:
                 self._best, self._best_epoch = loss, self._epochs
                 self._best_weights = self.policy_network.get_weights()
-            waited = self._epochs - self._best_epoch
-            self._stopped = waited >= config.patience
-            if self._stopped or self._epochs >= most:
+            if not self._goes_on(most):
                 self.policy_network.set_weights(self._best_weights)
             yield self._epochs, {"held_out_loss": loss, "best_held_out_loss": self._best}
+
+    def _goes_on(self, most: int) -> bool:
+        """Return whether epochs are left and the last improvement is not too long ago."""
+        return self._epochs < most and self._epochs - self._best_epoch < self.config.patience
 
     def _pass(self) -> float:
         """Pass over the training pairs in whole batches, drawn anew; return the held-out loss."""

@@ -47,10 +47,22 @@ class Environment:
         self.close = weakref.finalize(self, _close, env if owned else None)
 
     def origin(self) -> dict[str, Any]:
-        """Return what the next `reset` depends on, as a checkpoint can hold it."""
+        """Return what the next `reset` depends on, as a checkpoint can hold it.
+
+        Warns once if the generator is of a kind that cannot be saved.
+        """
         if self._seed is not None:
             return {"seed": self._seed}
-        return {"generator": _generator_state(self._random())}
+        random = getattr(self._env.unwrapped, "np_random", None)
+        state = _generator_state(random)
+        if not state and not self._warned:
+            self._warned = True
+            found = f"np_random is a {type(random).__name__}"
+            warnings.warn(
+                f"{self.spec.env_id}: {found}: a stopped run cannot be resumed exactly",
+                stacklevel=3,
+            )
+        return {"generator": state}
 
     def rewind(self, origin: Mapping[str, Any]) -> None:
         """Let the next `reset` be the one that `origin()` was asked before.
@@ -60,18 +72,6 @@ class Environment:
         self._seed = origin.get("seed")
         if self._seed is None and origin["generator"]:
             self._env.unwrapped.np_random = _generator(origin["generator"])
-
-    def _random(self) -> Any:
-        """Return the environment's generator; warn once if it cannot be saved."""
-        random = getattr(self._env.unwrapped, "np_random", None)
-        if not self._warned and not _generator_state(random):
-            self._warned = True
-            found = f"np_random is a {type(random).__name__}"
-            warnings.warn(
-                f"{self.spec.env_id}: {found}: a stopped run cannot be resumed exactly",
-                stacklevel=4,
-            )
-        return random
 
     def reset(self) -> np.ndarray:
         """Start an episode and return its first state [S]; the first call uses the seed."""

@@ -47,17 +47,17 @@ def check_finite(
             raise Diverged(name, value, update)
 
 
-def finished(path: Path, config: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return final.json of a finished run with this config, or None where there is none.
+def finished(path: Path, config: Mapping[str, Any]) -> bool:
+    """Return whether a folder holds a finished run, which has this config.
 
     Raises:
         BadInput: the folder holds a finished run with another config.
     """
     if not (path / "final.json").exists():
-        return None
+        return False
     _check_same(path, config)
     shutil.rmtree(path / "checkpoints", ignore_errors=True)  # it may have been killed in its end
-    return json.loads((path / "final.json").read_text())
+    return True
 
 
 def _check_same(path: Path, config: Mapping[str, Any]) -> None:
@@ -168,8 +168,8 @@ class Run:
         if (self.path / "progress.csv").exists():
             with (self.path / "progress.csv").open(newline="") as file:
                 for row in csv.DictReader(file):
-                    place, *values = row.items()
-                    summaries.add(int(place[1]), {k: float(v) for k, v in values[:-1]})
+                    count, *values = row.items()
+                    summaries.add(int(count[1]), {k: float(v) for k, v in values[:-1]})
         return summaries
 
     def restore(self, agent: Saved, *counters: str) -> tuple[Any, ...]:
@@ -232,7 +232,7 @@ class Run:
         return time.monotonic() - self._start
 
     def progress(self, row: Mapping[str, Any]) -> None:
-        """Append a row to progress.csv; its first entry is the place in the run.
+        """Append a row to progress.csv; its first entry counts steps or epochs.
 
         Raises:
             Diverged: a loss, a gradient or another number of the training is not finite.
@@ -240,8 +240,8 @@ class Run:
         """
         self._rows += 1
         check_finite(row, self._rows, self._may_be_nan)
-        place = next(iter(row))
-        self._summaries.add(row[place], {k: v for k, v in row.items() if k != place})
+        unit, *_ = row
+        self._summaries.add(row[unit], {k: v for k, v in row.items() if k != unit})
         row = {**row, "wall_seconds": round(self.seconds, 2)}
         first = not self._columns
         self._columns = self._columns or list(row)
