@@ -53,7 +53,8 @@ class BC(Resumable):
         self.finished_policy: NumpyPolicy | None = None
         expert, config = self.demonstrations.pairs(spec), self.config
         self.normaliser = fit(expert.states, config.normaliser_floor, config.state_clip)
-        self.policy_network = policy_for(spec, config.hidden, config.activation, seed)
+        seen = spec._replace(state_size=len(self.normaliser.mean))
+        self.policy_network = policy_for(seen, config.hidden, config.activation, seed)
         self._rng = np.random.default_rng([seed, 3])
         self._optimiser = keras.optimizers.AdamW(config.learning_rate, config.weight_decay)
         self._optimiser.build(self.policy_network.trainable_variables)

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from mgail_tf.agents.trpo.agent import TRPO, weight_norm
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.config.algorithms import GAILConfig
+from mgail_tf.config.algorithms import Cost, GAILConfig
 from mgail_tf.config.tasks import settings_of, task_of
 from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.data.normaliser import fit
@@ -27,6 +27,11 @@ from mgail_tf.networks.minimise import minimise
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.training import run
 from mgail_tf.types import Episode, StateActions
+
+
+def judged_cost(demonstrations: Demonstrations) -> Cost:
+    """Return the cost that fits how the demonstrations end, see the module."""
+    return "neg_log_expert" if demonstrations.mostly_terminate else "log_d"
 
 
 class GAIL(Resumable):
@@ -64,7 +69,9 @@ class GAIL(Resumable):
         self.normaliser = fit(expert.states, config.normaliser_floor, config.discriminator_clip)
         self.expert = StateActions(self.normaliser(expert.states), expert.actions)
         self.trpo = TRPO(env, config, seed, workers)
-        self.discriminator = Discriminator(spec, config.discriminator_hidden, "tanh", seed + 200)
+        seen = spec._replace(state_size=len(self.normaliser.mean))
+        self.discriminator = Discriminator(seen, config.discriminator_hidden, "tanh", seed + 200)
+        self._cost = config.cost or judged_cost(self.demonstrations)
         self._optimiser = keras.optimizers.Adam(config.discriminator_learning_rate)
         self._optimiser.build(self.discriminator.trainable_variables)
         jit_compile = config.compile == "xla"
@@ -127,7 +134,7 @@ class GAIL(Resumable):
 
     def rewards(self, pairs: StateActions) -> np.ndarray:
         """Return the discriminator's rewards [N] of standardised pairs."""
-        return -np.asarray(policy_cost(self.discriminator(*pairs), self.config.cost), np.float64)
+        return -np.asarray(policy_cost(self.discriminator(*pairs), self._cost), np.float64)
 
     def _minibatches(self, agent, expert, mix):
         """Take a step on each of K minibatches [K, B, ...]; return the last one's metrics."""

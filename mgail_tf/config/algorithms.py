@@ -95,8 +95,9 @@ class BCConfig:
     """Passes over the pairs, at most."""
     patience: PositiveInt = 100
     """Epochs without a lower held-out loss after which training stops."""
-    normaliser_floor: Positive = 1e-2
-    """Smallest standard deviation by which a state component is divided."""
+    normaliser_floor: Positive | None = None
+    """Smallest standard deviation by which a state component is divided. None: there is none, and
+    what the demonstrations show as constant is not seen."""
     state_clip: Positive = 5.0
     """Bound on standardised states, in standard deviations."""
 
@@ -169,11 +170,13 @@ class GAILConfig(TRPOConfig):
 
     batch_steps: Batches = (5000,)
     """Environment steps of a batch (Ho & Ermon 2016: 50,000 for MuJoCo)."""
-    cost: Cost = "log_d"
+    cost: Cost | None = None
     """Sign of the reward: log_d pays -log D >= 0, right where episodes end by failure;
-    neg_log_expert pays log(1 - D) <= 0, right where they end by success."""
-    normaliser_floor: Positive = 1e-2
-    """Smallest standard deviation by which the discriminator's state components are divided."""
+    neg_log_expert pays log(1 - D) <= 0, right where they end by success. None: neg_log_expert where
+    most demonstrations terminate, else log_d."""
+    normaliser_floor: Positive | None = None
+    """Smallest standard deviation by which the discriminator's state components are divided. None:
+    there is none, and what the demonstrations show as constant is not seen."""
     discriminator_clip: Positive = 5.0
     """Bound on the discriminator's standardised states."""
     discriminator_hidden: Sizes = (100, 100)
@@ -196,19 +199,22 @@ class MGAILConfig:
 
     # environment and data
     prefill_steps: PositiveInt = 1000
-    """Environment steps of the initial policy before the first update."""
+    """Environment steps of random actions before the first update."""
     initial_episode_steps: PositiveInt | None = None
     """Time limit of training episodes at first; it grows as this / (1 - progress). None: the
     environment's own limit."""
     replay_capacity: PositiveInt = 1_000_000
     """Environment steps that the experience buffer holds (released code: 50,000)."""
-    normaliser_floor: Positive = 1e-2
-    """Smallest standard deviation by which a state component is divided."""
+    normaliser_floor: Positive | None = None
+    """Smallest standard deviation by which a state component is divided. None: a tenth of the
+    component's spread in the first steps, and all of it where pairs are few."""
     state_clip: Positive = 5.0
     """Bound on standardised states, real and imagined."""
-    observation_components: PositiveInt | None = None
-    """Only the first so many components of a state are seen. None: all."""
-    updates_per_step: Positive = 0.4
+    observation_components: PositiveInt | Literal["foreseen"] | None = "foreseen"
+    """foreseen: without components that the demonstrations show as constant or that a linear model
+    of the first steps does not foresee, such as contact forces. A number: only the first so many
+    are seen. None: all."""
+    updates_per_step: Positive = 1.0
     """Updates of all networks per environment step."""
     updates_per_call: PositiveInt = 50
     """Updates in one call of the compiled graph."""
@@ -226,8 +232,9 @@ class MGAILConfig:
     [-1, 1] units; linear in between."""
     temperature: Positive = 1.0
     """Temperature tau of the Gumbel-softmax (Section 3.2.2; released code: 1)."""
-    bc_weight: AtLeast0 = 0.03
-    """Weight of the cloning loss on demonstrated pairs; beyond the paper, 0 there."""
+    bc_weight: AtLeast0 | None = None
+    """Weight of the cloning loss on demonstrated pairs; beyond the paper, 0 there. None: 0.03, and
+    more for more than 200 pairs."""
     policy_averaging: Positive | None = 0.05
     """Share of the run so far over which the weights that are scored are averaged. None: the last
     weights are scored."""
@@ -241,12 +248,12 @@ class MGAILConfig:
     """Discount per step (released code)."""
     cost: Cost = "neg_log_expert"
     """neg_log_expert: -log(1 - D), as in the released code; log_d: log D, as in Eq. 3."""
-    state_gradient_clip: Positive | None = 3.0
+    state_gradient_clip: Positive | None = 5.0
     """Bound on what J_s (Eq. 12) carries through one imagined state, in costs per standardised
     unit. None: the exact gradient, however large."""
     model_noise: AtLeast0 = 0.0
     """Scale of the resampled one-step model errors that are added to each imagined state."""
-    near_termination_share: Share = 0.0
+    near_termination_share: Share = 0.1
     """Share of the imagined starts, and of the value's stretches, drawn from the last steps before
     a termination."""
     predict_termination: bool = True
@@ -254,12 +261,12 @@ class MGAILConfig:
     termination_cost: AtLeast0 | None = None
     """Cost per step after a termination. None: judged by how the demonstrations end, see
     agents/mgail/termination_cost.py."""
-    value_targets: Literal["recorded", "imagined"] | None = "recorded"
+    value_targets: Literal["recorded", "imagined", "both"] | None = "both"
     """States from which a value function beyond the horizon learns; beyond the paper. None: there
     is no value function, and what lies beyond the horizon costs nothing."""
     td_lambda: Share = 0.95
     """Lambda of the returns that mix imagined costs with values."""
-    value_replay_window: PositiveInt | None = 5000
+    value_replay_window: PositiveInt | None = None
     """The value learns from the last so many recorded steps. None: from all."""
     # forward model
     forward_model: Literal["hadamard_gru", "vanilla"] = "vanilla"
@@ -281,14 +288,17 @@ class MGAILConfig:
     # discriminator
     discriminator_hidden: Sizes = (200, 100)
     """Hidden layers (released code)."""
-    discriminator_learning_rate: AtLeast0 = 3e-4
-    """Of the discriminator (released code: 1e-3). With 0 it stays as it was initialised."""
+    discriminator_learning_rate: AtLeast0 | None = None
+    """Of the discriminator (released code: 1e-3). With 0 it stays as it was initialised. None:
+    3e-4, and 1e-4 where pairs are few: fewer than four for each component of state and action."""
     discriminator_batch: PositiveInt = 128
     """Pairs of each kind in an update."""
-    gradient_penalty: AtLeast0 = 1.0
-    """Weight of the penalty on steep logits; beyond the paper, 0 there."""
-    gradient_slope: AtLeast0 = 1.0
-    """Steepest slope of the logit that goes unpunished, per standardised unit."""
+    gradient_penalty: AtLeast0 | None = None
+    """Weight of the penalty on steep logits; beyond the paper, 0 there. None: 1, and 10 where pairs
+    are few."""
+    gradient_slope: AtLeast0 | None = None
+    """Steepest slope of the logit that goes unpunished, per standardised unit. None: 1, and 0.3
+    where pairs are few."""
     critic_activation: Literal["relu", "silu", "tanh"] = "silu"
     """Activation of forward model, discriminator and value, through which gradients flow."""
     compile: Literal["xla", "xla_unrolled", "graph"] = "xla"

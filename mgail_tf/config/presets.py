@@ -25,7 +25,6 @@ _PAPER = {
     "critic_activation": "relu",
     # what single tasks add
     "near_termination_share": 0.0,
-    "termination_cost": None,
     "model_noise": 0.0,
     "initial_episode_steps": None,
     "observation_components": None,

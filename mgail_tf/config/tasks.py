@@ -22,6 +22,26 @@ class Task(NamedTuple):
     settings: dict[str, dict[str, Any]] = {}  # algorithm -> what differs from its defaults
 
 
+# The paper's tasks keep the settings that were found for them; an environment of one's own has the
+# defaults.
+COMMON: dict[str, dict[str, Any]] = {
+    "bc": {"normaliser_floor": 0.01},
+    "gail": {"normaliser_floor": 0.01},
+    "mgail": {
+        "updates_per_step": 0.4,
+        "normaliser_floor": 0.01,
+        "observation_components": None,
+        "bc_weight": 0.03,
+        "state_gradient_clip": 3.0,
+        "near_termination_share": 0.0,
+        "value_targets": "recorded",
+        "value_replay_window": 5000,
+        "discriminator_learning_rate": 3e-4,
+        "gradient_penalty": 1.0,
+        "gradient_slope": 1.0,
+    },
+}
+_FAILURE = {"termination_cost": 4.0}
 _CLASSIC = {
     "updates_per_step": 1.0,  # steps are few, and updates cheap
     "value_targets": "imagined",  # recorded steps are too few, and of other policies
@@ -36,6 +56,7 @@ _FEW_PAIRS = {  # fifteen to twenty
 }
 _CARTPOLE = {
     **_FEW_PAIRS,
+    **_FAILURE,
     "prefill_steps": 500,  # 25 episodes
     "horizon": 10,  # 0.2 s
     "policy_batch": 16,
@@ -54,7 +75,7 @@ _MOUNTAINCAR = {
     "gradient_penalty": 0.3,  # two components: what tells them apart is fine
 }
 _WALKER2D = {
-    "termination_cost": 4.0,  # it ends by falling, whatever an expert shows
+    **_FAILURE,  # it ends by falling, whatever an expert shows
     "updates_per_step": 0.3,
     "prefill_steps": 2000,  # about 100 falls
     "value_replay_window": 100_000,
@@ -62,7 +83,7 @@ _WALKER2D = {
     "near_termination_share": 0.1,  # falls become rare, and few recorded steps know any
 }
 # Falls are rare there: a value that forgets them lets the policy drift until it falls again.
-_RARE_FALLS = {"value_replay_window": None}
+_RARE_FALLS = {**_FAILURE, "value_replay_window": None}
 _HALFCHEETAH = {
     **_RARE_FALLS,
     "state_gradient_clip": 10.0,  # a lower bound hides what turning over costs
@@ -80,6 +101,7 @@ _ANT = {
     "model_noise": 1.0,
 }
 _HUMANOID = {
+    **_FAILURE,
     "observation_components": 45,
     "updates_per_step": 0.2,
     "prefill_steps": 5000,  # about 200 falls
@@ -93,8 +115,8 @@ _LARGE_EXPERT = {
     "gae_lambda": 0.95,
     "cg_iterations": 10,
 }
-# Episodes end by success, so a step must not pay (Ho & Ermon 2016): see agents/gail.py.
-_GOAL_GAIL = {"cost": "neg_log_expert"}
+# It ends by falling, whatever an expert shows.
+_WALKER2D_GAIL = {"cost": "log_d"}
 
 TASKS: dict[str, Task] = {
     "cartpole": Task(
@@ -105,18 +127,18 @@ TASKS: dict[str, Task] = {
     "mountaincar": Task(
         *("MountainCar-v0", 200, 1, 5, 10),
         {"trpo": 500_000, "gail": 500_000, "mgail": 50_000},
-        {"trpo": _MOUNTAINCAR_EXPERT, "gail": _GOAL_GAIL, "mgail": _MOUNTAINCAR},
+        {"trpo": _MOUNTAINCAR_EXPERT, "mgail": _MOUNTAINCAR},
     ),
     "acrobot": Task(
         *("Acrobot-v1", 500, 1, 5, 10),
         {"trpo": 300_000, "gail": 500_000, "mgail": 10_000},
-        {"gail": _GOAL_GAIL, "mgail": _ACROBOT},
+        {"mgail": _ACROBOT},
     ),
-    "hopper": Task("Hopper-v5", None, 4, 20, 25),
+    "hopper": Task("Hopper-v5", None, 4, 20, 25, {}, {"mgail": _FAILURE}),
     "walker2d": Task(
         *("Walker2d-v5", None, 4, 20, 25),
         {"trpo": 6_000_000, "mgail": 250_000},
-        {"mgail": _WALKER2D},
+        {"gail": _WALKER2D_GAIL, "mgail": _WALKER2D},
     ),
     "halfcheetah": Task("HalfCheetah-v5", None, 4, 20, 25, {}, {"mgail": _HALFCHEETAH}),
     "ant": Task(
@@ -146,7 +168,9 @@ def for_task(algorithm: str, task: str, preset: str = "default") -> Any:
     Raises:
         BadInput: the preset is unknown.
     """
-    settings = TASKS[task].settings.get(algorithm, {}) if task in TASKS else {}
+    settings: dict[str, Any] = {}
+    if task in TASKS:
+        settings = {**COMMON.get(algorithm, {}), **TASKS[task].settings.get(algorithm, {})}
     return CONFIGS[algorithm](**{**settings, **preset_settings(algorithm, preset)})
 
 

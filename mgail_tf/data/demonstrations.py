@@ -195,6 +195,15 @@ class Demonstrations:
             seed=seed,
         )
 
+    @property
+    def mostly_terminate(self) -> bool:
+        """Whether most episodes terminated, as against being cut off."""
+        return bool(np.mean(self.terminated) > 0.5)
+
+    def terminal_states(self) -> np.ndarray:
+        """Return the states [E, S] in which episodes terminated."""
+        return self.states[(np.cumsum(self.lengths + 1) - 1)[self.terminated]]
+
     def for_spec(self, spec: Spec) -> "Demonstrations":
         """Check that the demonstrations fit an environment; clip actions as it does.
 

@@ -3,44 +3,65 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.errors import BadInput
+
+_ROUNDING = 1e-6  # a spread of less than this share of the magnitude is that of float32
 
 
 class Normaliser(NamedTuple):
     """Map states to standard deviations from the mean, clipped to +-clip of them.
 
-    Only the first s components of a state, as many as there are means, are seen.
+    Only s of a state's S components are seen.
     """
 
     mean: np.ndarray  # [s], s <= S
     std: np.ndarray  # [s]
     clip: float
+    components: np.ndarray | None = None  # [s] which are seen; None: all
 
     def __call__(self, states: np.ndarray) -> np.ndarray:
         """Return standardised, clipped states [..., s] of states [..., S] as float32."""
-        scaled = (states[..., : len(self.mean)] - self.mean) / self.std
+        seen = states if self.components is None else states[..., self.components]
+        scaled = (seen - self.mean) / self.std
         return np.minimum(np.maximum(scaled, -self.clip), self.clip).astype(np.float32)
 
 
-def fit(states: np.ndarray, floor: float, clip: float, components: int | None = None) -> Normaliser:
+def spread(states: np.ndarray) -> np.ndarray:
+    """Return the standard deviations [S] of states [N, S], 0 where nothing but rounding varies."""
+    states = np.asarray(states, np.float64)
+    std = states.std(0)
+    return np.where(std > _ROUNDING * np.abs(states).max(0), std, 0.0)
+
+
+def fit(
+    states: np.ndarray,
+    floor: ArrayLike | None,
+    clip: float,
+    components: np.ndarray | None = None,
+) -> Normaliser:
     """Return the normaliser of states [N, S].
 
     Args:
-        floor: smallest standard deviation. Near-constant components (the contact forces of Ant
-            and Humanoid) would otherwise be blown up by the first state that differs.
+        floor: smallest standard deviation, one number or one a component [S]. Near-constant
+            components would otherwise be blown up by the first state that differs. None: there is
+            none, and constant components are not seen unless all are.
         clip: bound on the result, in standard deviations.
-        components: only the first so many are seen; None: all.
-
-    Raises:
-        BadInput: a state has fewer components.
+        components: indices [s] of those that are seen; None: all.
     """
-    size = states.shape[-1]
-    if components is not None and components > size:
-        raise BadInput(f"observation_components: found {components}, expected at most {size}")
-    seen = np.asarray(states[..., :components], np.float64)
-    return Normaliser(seen.mean(0), np.maximum(seen.std(0), floor), clip)
+    states = np.asarray(states, np.float64)
+    mean, std = states.mean(0), states.std(0)
+    if floor is not None:
+        std = np.maximum(std, floor)
+    else:
+        varies = spread(states) > 0.0
+        std = np.where(varies, std, 1.0)
+        if components is None and varies.any() and not varies.all():
+            components = np.flatnonzero(varies)
+    if components is None:
+        return Normaliser(mean, std, clip)
+    return Normaliser(mean[components], std[components], clip, components)
 
 
 class RunningMoments(Resumable):
@@ -63,7 +84,8 @@ class RunningMoments(Resumable):
         self.mean = self.mean + delta * len(rows) / count
         self.count = count
 
-    def normaliser(self, floor: float, clip: float) -> Normaliser:
-        """Return the normaliser of everything seen so far."""
+    def normaliser(self, clip: float) -> Normaliser:
+        """Return the normaliser of everything seen so far; it only centres what is constant."""
         std = np.sqrt(self.squares / max(self.count, 1.0))
-        return Normaliser(self.mean.copy(), np.maximum(std, floor), clip)
+        varies = std > _ROUNDING * np.abs(self.mean)
+        return Normaliser(self.mean.copy(), np.where(varies, std, 1.0), clip)

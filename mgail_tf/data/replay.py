@@ -109,6 +109,16 @@ class ReplayBuffer(Resumable):
         slots = self._draw_slots(rng, shape, None, 0.0)
         return StateActions(self._normaliser(self._states[slots]), self._actions[slots])
 
+    def sample_ends(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray | None:
+        """Draw the states [*shape, S] reached by the last `TERMINATIONS`; None if there is none."""
+        ended = np.flatnonzero(self._terminated[: self._size])
+        if not len(ended):
+            return None
+        capacity = len(self._states)
+        ages = np.sort((self._head - 1 - ended) % capacity)[:TERMINATIONS]
+        slots = (self._head - 1 - rng.choice(ages, shape)) % capacity
+        return self._normaliser(self._next_states[slots])
+
     def sample_sequences(
         self,
         rng: np.random.Generator,

@@ -7,7 +7,7 @@ import numpy as np
 
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.envs.gym_env import Environment
-from mgail_tf.types import Episode
+from mgail_tf.types import Episode, Spec
 
 
 class Policy(Protocol):
@@ -16,6 +16,22 @@ class Policy(Protocol):
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Return a sample [A] for one state [S]; without `rng` the mode of the distribution."""
         ...
+
+
+class RandomPolicy:
+    """Gaussian actions around the middle of their range, or uniform discrete ones."""
+
+    def __init__(self, spec: Spec, std: float):
+        """Take the standard deviation, in [-1, 1] units; of discrete actions it says nothing."""
+        self._spec, self._std = spec, std
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return a sample [A]; without `rng` the middle, or the first discrete action."""
+        size = self._spec.action_size
+        if self._spec.discrete:
+            return np.eye(size, dtype=np.float32)[rng.integers(size) if rng else 0]
+        noise = rng.standard_normal(size, np.float32) if rng else np.zeros(size, np.float32)
+        return np.float32(self._std) * noise
 
 
 def growing_limit(first: int | None, progress: float) -> int | None:

@@ -175,11 +175,18 @@ def to_numpy(policy: Policy, normaliser: Normaliser, spec: Spec) -> NumpyPolicy:
     """Return the NumPy policy with the present weights; costs about 0.1 ms.
 
     Args:
-        spec: of the environment, whose states `normaliser` standardises for the network.
+        spec: of the environment, whose states `normaliser` standardises for the network. The
+            policy takes all their components: those that the network does not see weigh nothing.
     """
     trunk = policy.logits if policy.discrete else policy.mean
+    weights = [np.asarray(w) for w in trunk.get_weights()]
+    if (seen := normaliser.components) is not None:
+        kernel = np.zeros((spec.state_size, weights[0].shape[1]), np.float32)
+        mean, std = np.zeros(spec.state_size), np.ones(spec.state_size)
+        kernel[seen], mean[seen], std[seen] = weights[0], normaliser.mean, normaliser.std
+        weights[0], normaliser = kernel, Normaliser(mean, std, normaliser.clip)
     return NumpyPolicy(
-        tuple(np.asarray(w) for w in trunk.get_weights()),
+        tuple(weights),
         np.zeros(0, np.float32) if policy.discrete else np.asarray(policy.log_std),
         normaliser,
         policy.activation,

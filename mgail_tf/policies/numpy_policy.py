@@ -116,10 +116,13 @@ class NumpyPolicy(NamedTuple):
                 env_id, discrete = str(data["env_id"]), bool(data["discrete"])
                 # a file without it is of a policy that sees every component
                 size = int(data["state_size"] if "state_size" in data else data["state_mean"].size)
+                mean, first = data["state_mean"], None
+                if mean.size < size:  # such files are of policies that see the first components
+                    first = np.arange(mean.size)
                 policy = cls(
                     tuple(data[n] for n in names),
                     data["log_std"],
-                    Normaliser(data["state_mean"], data["state_std"], float(data["state_clip"])),
+                    Normaliser(mean, data["state_std"], float(data["state_clip"]), first),
                     str(data["activation"]),
                     str(data["output"]),
                     spec,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from mgail_tf.agents.gail import GAIL
+from mgail_tf.agents.gail import GAIL, judged_cost
 from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.config.tasks import task_of
 from mgail_tf.data.demonstrations import Demonstrations
@@ -94,6 +94,8 @@ def audit(
         task_of(spec.env_id, spec.max_steps), env, demonstrations, EVALUATION_SEED
     )
     constant = constant_demonstrations(env, seed, len(demonstrations.pairs(spec).states))
+    if config.cost is None:  # by the expert's demonstrations in every audit
+        config = dataclasses.replace(config, cost=judged_cost(demonstrations))
     rows: list[dict[str, Any]] = []
     for name in AUDITS:
         shown, shown_return = demonstrations, reference.expert

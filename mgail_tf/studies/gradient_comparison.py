@@ -26,6 +26,7 @@ TABLE = (*RUN, *COLUMNS, "commit")
 KEY = (*RUN, "horizon", "batch", "estimator")
 REPEATS = 64  # estimates a row
 REFERENCE = 256  # batches whose mean exact gradient is compared to
+PAIRS = 1024  # of the agent, by which the cost of living is judged
 
 
 def check(agent: MGAIL) -> None:
@@ -51,7 +52,8 @@ class Estimators:
     def __init__(self, agent: MGAIL, horizon: int, batch: int):
         """Take an agent as it stands."""
         self._agent, self._horizon, self._batch = agent, horizon, batch
-        self._termination_cost = agent.termination_cost.value()
+        pairs = agent.buffer.sample(np.random.default_rng(0), (PAIRS,))
+        self._ending = agent.cost_of_ending(pairs, agent.termination_cost.value())
 
     def batches(self, count: int, rng: np.random.Generator) -> Iterator[tuple[Sequences, Any]]:
         """Yield (burn_in_steps + 1 recorded steps, noise [T, B, A]) of `count` batches."""
@@ -111,7 +113,7 @@ class Estimators:
             values,
             config.gamma,
             td_lambda=1.0,
-            termination_cost=self._termination_cost,
+            termination_cost=self._ending(trajectory.states[1:]),
         )
 
 

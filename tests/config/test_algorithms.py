@@ -39,7 +39,7 @@ BAD = {  # class -> setting -> values that are refused by its name
         "rollout": ("imagined",),
         "cost": ("entropy", "logit"),
         "forward_model": ("lstm",),
-        "value_targets": ("both", "None"),
+        "value_targets": ("neither", "None"),
         "compile": (True,),
         "predict_termination": (1, "yes"),
         "updates_per_step": (20.0,),  # not updates_per_call divided by a whole number

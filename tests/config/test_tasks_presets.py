@@ -6,7 +6,7 @@ import pytest
 
 from mgail_tf.config.algorithms import CONFIGS, MGAILConfig
 from mgail_tf.config.presets import ADDITIONS, PRESETS, ablations, preset_settings
-from mgail_tf.config.tasks import DEFAULT_ENV_STEPS, TASKS, budget, for_task, task_of
+from mgail_tf.config.tasks import COMMON, DEFAULT_ENV_STEPS, TASKS, budget, for_task, task_of
 from mgail_tf.envs.gym_env import make
 from mgail_tf.errors import BadInput
 
@@ -34,7 +34,8 @@ def test_tasks_settings_are_the_defaults_with_the_tables_changes(task, algorithm
     defaults = dataclasses.asdict(CONFIGS[algorithm]())
     table = TASKS[task].settings
     assert set(table) | set(TASKS[task].env_steps) <= set(CONFIGS)  # a misspelt one has no effect
-    assert found == defaults | table.get(algorithm, {})
+    assert set(COMMON) <= set(CONFIGS)
+    assert found == defaults | COMMON.get(algorithm, {}) | table.get(algorithm, {})
 
 
 def test_settings_and_budgets_differ_between_tasks_and_algorithms():
@@ -95,7 +96,6 @@ def test_the_papers_preset_has_nothing_beyond_the_paper_on_any_task(task):
         "bc_weight": 0.0,
         "initial_episode_steps": None,
         "observation_components": None,
-        "termination_cost": None,
         "value_targets": None,
     }
     assert {name: found[name] for name in beyond} == beyond
@@ -112,11 +112,11 @@ def _settings(label):
 def _paper_with(names):
     """Return the paper's MGAIL with some additions."""
     changes = {key: value for name in names for key, value in ADDITIONS[name].items()}
-    return MGAILConfig(**PAPER | changes)
+    return MGAILConfig(**COMMON["mgail"] | TASKS["hopper"].settings["mgail"] | PAPER | changes)
 
 
 def test_the_paper_and_all_additions_are_the_default():
-    assert _paper_with(ADDITIONS) == MGAILConfig() == _settings("default")
+    assert _paper_with(ADDITIONS) == for_task("mgail", "hopper") == _settings("default")
     assert _paper_with([]) == _settings("paper") != _settings("released")
 
 

@@ -25,10 +25,10 @@ def test_numpy_policy_is_the_keras_policy(network, policy, kind, states):
         np.testing.assert_allclose(policy.predict(state), action, rtol=1e-5, atol=1e-5)
 
 
-def test_policy_sees_the_first_components_only(kind, tmp_path):
+def test_policy_sees_some_components_only(kind, tmp_path):
     spec, path = SPECS[kind], tmp_path / "policy.npz"
     network = examples.network_of(kind, spec._replace(state_size=2))
-    normaliser = Normaliser(np.array([0.5, -1.0]), np.array([0.3, 2.0]), 4.0)
+    normaliser = Normaliser(np.array([0.5, -1.0]), np.array([0.3, 2.0]), 4.0, np.array([0, 2]))
     policy = to_numpy(network, normaliser, spec)
     states = np.random.default_rng(5).normal(size=(50, spec.state_size)).astype(np.float32)
     expected = network(normaliser(states)).numpy()

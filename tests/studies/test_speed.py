@@ -15,7 +15,8 @@ from mgail_tf.agents.mgail.scan import slice_of
 from mgail_tf.studies import speed
 from mgail_tf.studies.peers import arithmetic, variants
 
-TINY = mg.MGAILConfig(
+TINY = dataclasses.replace(
+    mg.for_task("mgail", "hopper"),
     updates_per_call=2,
     updates_per_step=0.5,
     horizon=3,

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mgail_tf.agents.mgail import diagnostics
+from mgail_tf.agents.mgail import diagnostics, rules
 from mgail_tf.agents.mgail.batches import Batch, Batches
 from mgail_tf.agents.mgail.imagination import (
     burn_in,
@@ -37,10 +37,11 @@ from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import MGAILConfig
 from mgail_tf.config.tasks import settings_of, task_of
 from mgail_tf.data.demonstrations import Demonstrations, fitting
-from mgail_tf.data.normaliser import fit
+from mgail_tf.data.normaliser import Normaliser, fit
 from mgail_tf.data.replay import ReplayBuffer
 from mgail_tf.envs.gym_env import EnvLike, make
-from mgail_tf.envs.rollout import Collector, growing_limit
+from mgail_tf.envs.rollout import Collector, RandomPolicy, growing_limit
+from mgail_tf.errors import BadInput
 from mgail_tf.networks.discriminator import Discriminator, discriminator_loss, policy_cost
 from mgail_tf.networks.ema import RunningAverage, soft_update
 from mgail_tf.networks.forward_model import FORWARD_MODELS
@@ -49,19 +50,20 @@ from mgail_tf.networks.policy import cloning_loss, policy_for, to_numpy
 from mgail_tf.networks.value import Value
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.training import run
-from mgail_tf.types import Episode, Sequences, StateActions, Trajectory
+from mgail_tf.types import Episode, Sequences, Spec, StateActions, Trajectory
 
 POLICY_GRADIENT_CLIP = 1.0  # global norm
 GRADIENT_CLIP = 10.0  # of the other networks
 VALUE_HIDDEN, VALUE_LEARNING_RATE = (128, 128), 1e-3
 VALUE_TARGET_RATE = 0.01  # by which the value's target network follows it, per update
+END_HIDDEN = (64, 64)  # of the discriminator of ends
 
 # What an update measures, in the order in which it computes them.
 _METRICS = (
     *("model_error", "termination_loss", "model_gradient", "model_weights"),
     *("discriminator_loss", "discriminator_accuracy"),
     *("discriminator_gradient", "discriminator_weights"),
-    *("policy_cost", "continuation", "policy_gradient", "policy_weights"),
+    *("policy_cost", "continuation", "termination_cost", "policy_gradient", "policy_weights"),
 )
 _VALUE_METRICS = ("value_loss", "value_target", "value_gradient", "value_weights")
 
@@ -79,7 +81,10 @@ class MGAIL(Resumable):
         config: MGAILConfig | None = None,
         seed: int = 0,
     ):
-        """Line 1: take the demonstrations, and make the buffer and the networks.
+        """Line 1: take the demonstrations, fill the buffer with first steps, make the networks.
+
+        The first `prefill_steps` are of random actions. Settings that are not given follow from
+        them and from the demonstrations, see `agents.mgail.rules`.
 
         Args:
             env: an environment, a function that makes one, the name of a task, or a Gymnasium id.
@@ -99,24 +104,38 @@ class MGAIL(Resumable):
         self.demonstrations = fitting(demonstrations, spec)
         self.finished_policy: NumpyPolicy | None = None
 
+        self._collector = Collector(environment, np.random.default_rng([seed, 1]))
+        self._collector.limit = config.initial_episode_steps
+        random = RandomPolicy(spec, np.exp(config.log_std[0]))
+        first = self._collector.collect(random, config.prefill_steps)
         expert = self.demonstrations.pairs(spec)
-        self.normaliser = fit(
-            expert.states,
-            config.normaliser_floor,
-            config.state_clip,
-            config.observation_components,
-        )
+        self.normaliser = _normaliser(config, spec, expert.states, first)
         self.expert = StateActions(self.normaliser(expert.states), expert.actions)
         self.buffer = ReplayBuffer(config.replay_capacity, spec, self.normaliser)
-        self._collector = Collector(environment, np.random.default_rng([seed, 1]))
         self.termination_cost = TerminationCost(
             terminations_of(self.demonstrations),
             config.cost,
             config.gamma,
             config.termination_cost,
         )
+        self._add(first)
 
         seen = spec._replace(state_size=len(self.normaliser.mean))  # what the networks see
+        pairs, components = len(expert.states), seen.state_size + seen.action_size
+        self._strength = rules.discriminator_strength(pairs, components)._replace(
+            **{
+                name: value
+                for name, value in (
+                    ("learning_rate", config.discriminator_learning_rate),
+                    ("penalty", config.gradient_penalty),
+                    ("slope", config.gradient_slope),
+                )
+                if value is not None
+            }
+        )
+        self._bc_weight = config.bc_weight
+        if self._bc_weight is None:
+            self._bc_weight = rules.cloning_weight(pairs)
         activation = config.critic_activation
         self.policy_network = policy_for(
             seen,
@@ -143,13 +162,22 @@ class MGAIL(Resumable):
             self.policy_network, config.policy_learning_rate, POLICY_GRADIENT_CLIP
         )
         self.model_optimiser = _adam(self.model, config.model_learning_rate)
-        self.discriminator_optimiser = _adam(self.discriminator, config.discriminator_learning_rate)
+        self.discriminator_optimiser = _adam(self.discriminator, self._strength.learning_rate)
+        expert_ends = None
+        if self.termination_cost.judged:
+            expert_ends = self.normaliser(self.demonstrations.terminal_states())
+            self._end_strength = rules.discriminator_strength(len(expert_ends), seen.state_size)
+            self.end_discriminator = Discriminator(
+                seen._replace(action_size=0), END_HIDDEN, activation, seed + 400
+            )
+            self.end_optimiser = _adam(self.end_discriminator, self._end_strength.learning_rate)
         self.value_optimiser = _adam(self.value, VALUE_LEARNING_RATE)
         self._average = RunningAverage(self.policy_network.get_weights(), config.policy_averaging)
 
         self._batches = Batches(
             config,
             self.expert,
+            expert_ends,
             self.policy_network.draw_noise,
             tf.function(self._model_errors),
             np.random.default_rng([seed, 2]),
@@ -208,19 +236,23 @@ class MGAIL(Resumable):
         config.check_budget(env_steps)
         while collector.env_steps < env_steps:  # Line 2
             # Lines 3-6: act on the environment, push the steps into the buffer
-            steps = config.steps_per_call if collector.env_steps else config.prefill_steps
-            progress = collector.env_steps / env_steps
-            collector.limit = growing_limit(config.initial_episode_steps, progress)
-            steps = min(steps, env_steps - collector.env_steps)
-            for episode in collector.collect(self.acting_policy, steps):
-                self.buffer.add(episode)
-                self.termination_cost.add(episode)
+            if self._updates:  # before them come the first steps
+                progress = collector.env_steps / env_steps
+                collector.limit = growing_limit(config.initial_episode_steps, progress)
+                steps = min(config.steps_per_call, env_steps - collector.env_steps)
+                self._add(collector.collect(self.acting_policy, steps))
             # Lines 7-14: train the forward model, the discriminator and the policy
             self._anneal(collector.env_steps / env_steps)
             metrics = self.update(self.sample_batches())
             recent = np.mean(collector.finished[-5:] or [(np.nan, np.nan)], 0)
             metrics |= {"return": float(recent[0]), "length": float(recent[1])}
-            yield collector.env_steps, metrics | {"termination_cost": self.termination_cost.value()}
+            yield collector.env_steps, metrics
+
+    def _add(self, episodes: list[Episode]) -> None:
+        """Push episodes into the buffer."""
+        for episode in episodes:
+            self.buffer.add(episode)
+            self.termination_cost.add(episode)
 
     def sample_batches(self) -> Batch:
         """Draw what one call of `update` is given, as constants."""
@@ -268,12 +300,15 @@ class MGAIL(Resumable):
                 batch.agent,
                 batch.expert,
                 batch.mix,
-                config.gradient_penalty,
-                config.gradient_slope,
+                self._strength.penalty,
+                self._strength.slope,
             )
         norms = minimise(loss, tape, self.discriminator, self.discriminator_optimiser)
         metrics |= judged
         metrics |= {"discriminator_gradient": norms[0], "discriminator_weights": norms[1]}
+        if self.termination_cost.judged:
+            self._update_end_discriminator(batch)
+        ending = self.cost_of_ending(batch.agent, batch.termination_cost)
 
         # Lines 9-14: the policy. J of Section 3.4 sums gamma^t D(s_t, a_t). Here a cost stands for
         # D, -log(1 - D) by default: its gradient does not vanish where D is 1, where the agent is
@@ -281,32 +316,73 @@ class MGAIL(Resumable):
         with tf.GradientTape() as tape:
             trajectory = self._rollout(batch)  # actions by Eq. 10, states by f (Eq. 11)
             costs = policy_cost(self.discriminator(*_pairs(trajectory)), config.cost)  # c_t
-            to_go = self._costs_to_go(costs, trajectory, batch.termination_cost)  # discounted
+            dead = ending(trajectory.states[1:])
+            to_go = self._costs_to_go(costs, trajectory, dead)  # discounted
             first = to_go[0]
             if config.rollout == "replay":
                 first = first_recorded(to_go, trajectory.mask)
             loss = tf.reduce_mean(first) / (config.horizon * (1.0 - config.gamma))  # J, per step
-            if config.bc_weight:  # beyond the paper
-                loss += config.bc_weight * cloning_loss(self.policy_network, *batch.expert)
+            if self._bc_weight:  # beyond the paper
+                loss += self._bc_weight * cloning_loss(self.policy_network, *batch.expert)
         # Lines 10-13, Eq. 12-13: the tape's backward pass through D, pi and f, from t = T to 0
         norms = minimise(loss, tape, self.policy_network, self.policy_optimiser)  # Line 14
         alive = tf.reduce_mean(tf.reduce_prod(trajectory.continuation, 0))
         metrics |= {"policy_cost": masked_mean(costs, trajectory.mask), "continuation": alive}
+        metrics |= {"termination_cost": tf.reduce_mean(dead)}
         metrics |= {"policy_gradient": norms[0], "policy_weights": norms[1]}
 
         # Beyond the paper: a value function of what lies beyond the horizon
         if config.value_targets:
-            if config.value_targets == "recorded":
-                trajectory, to_go = self._judge(batch)
-            targets = tf.stop_gradient(to_go)
-            states = tf.stop_gradient(trajectory.states[:-1])
+            learnt = []  # (states [T, B, S], targets [T, B], mask [T, B])
+            if config.value_targets != "recorded":
+                mask = trajectory.mask
+                if config.value_targets == "both":  # what follows an imagined end counts less
+                    mask *= tf.math.cumprod(trajectory.continuation, 0, exclusive=True)
+                learnt.append((trajectory.states[:-1], to_go, mask))
+            if config.value_targets != "imagined":
+                recorded, recorded_to_go = self._judge(batch, ending)
+                learnt.append((recorded.states[:-1], recorded_to_go, recorded.mask))
+            states, targets, mask = (
+                tf.stop_gradient(tf.concat(parts, 1)) for parts in zip(*learnt, strict=True)
+            )
             with tf.GradientTape() as tape:
-                loss = value_loss(self.value, states, targets, trajectory.mask)
+                loss = value_loss(self.value, states, targets, mask)
             norms = minimise(loss, tape, self.value, self.value_optimiser)
-            metrics |= {"value_loss": loss, "value_target": masked_mean(targets, trajectory.mask)}
+            metrics |= {"value_loss": loss, "value_target": masked_mean(targets, mask)}
             metrics |= {"value_gradient": norms[0], "value_weights": norms[1]}
             soft_update(self.target_value, self.value, VALUE_TARGET_RATE)
         return metrics
+
+    def _update_end_discriminator(self, batch: Batch) -> None:
+        """Learn to tell the states in which the agent's episodes end from the demonstrations'."""
+        none = tf.zeros([self.config.discriminator_batch, 0])  # no actions
+        with tf.GradientTape() as tape:
+            loss, _ = discriminator_loss(
+                self.end_discriminator,
+                StateActions(batch.ends, none),
+                StateActions(batch.expert_ends, none),
+                batch.mix,
+                self._end_strength.penalty,
+                self._end_strength.slope,
+            )
+        minimise(loss, tape, self.end_discriminator, self.end_optimiser)
+
+    def cost_of_ending(self, agent: StateActions, value: Any) -> Callable[[Any], Any]:
+        """Return the cost after an end as a function of the states [T, B, S] reached.
+
+        Args:
+            agent: the agent's pairs [D, ...], by which living is judged.
+            value: [] from `termination_cost.value`.
+        """
+        living = tf.reduce_mean(policy_cost(self.discriminator(*agent), self.config.cost))
+
+        def cost(states):
+            where = None
+            if self.termination_cost.judged:
+                where = self.end_discriminator(states, tf.zeros([*states.shape[:-1], 0]))
+            return self.termination_cost.at(value, where, living)
+
+        return cost
 
     def _rollout(self, batch: Batch) -> Trajectory:
         """Roll T steps out, from recorded states; the GRU is warmed up on the steps before them."""
@@ -351,13 +427,13 @@ class MGAIL(Resumable):
             termination_cost,
         )
 
-    def _judge(self, batch: Batch) -> tuple[Trajectory, Any]:
+    def _judge(self, batch: Batch, ending: Callable[[Any], Any]) -> tuple[Trajectory, Any]:
         """Return recorded stretches as a trajectory, and their costs to go [T, B] by D."""
         assert batch.recorded is not None
         states, actions, terminated, mask = batch.recorded
         recorded = Trajectory(states, actions, 1.0 - terminated, mask)
         costs = policy_cost(self.discriminator(*_pairs(recorded)), self.config.cost)
-        return recorded, self._costs_to_go(costs, recorded, batch.termination_cost)
+        return recorded, self._costs_to_go(costs, recorded, ending(recorded.states[1:]))
 
     def _model_errors(self, recorded: Sequences) -> Any:
         """Return s' - f(s, a) [B, S] of the last steps of stretches, by the model that imagines."""
@@ -372,7 +448,9 @@ class MGAIL(Resumable):
             left = 1.0 - 0.9 * progress
             self.policy_optimiser.learning_rate = left * config.policy_learning_rate
             self.model_optimiser.learning_rate = left * config.model_learning_rate
-            self.discriminator_optimiser.learning_rate = left * config.discriminator_learning_rate
+            self.discriminator_optimiser.learning_rate = left * self._strength.learning_rate
+            if self.termination_cost.judged:
+                self.end_optimiser.learning_rate = left * self._end_strength.learning_rate
         if not self.spec.discrete:
             first, last = config.log_std
             now = first + progress * (last - first)
@@ -395,7 +473,13 @@ class MGAIL(Resumable):
         )
 
     def _parts(self) -> dict[str, Any]:
-        return {
+        ends = {}
+        if self.termination_cost.judged:
+            ends = {
+                "end_discriminator": self.end_discriminator,
+                "end_optimiser": self.end_optimiser,
+            }
+        return ends | {
             "policy": self.policy_network,
             "discriminator": self.discriminator,
             "model": self.model,
@@ -412,6 +496,38 @@ class MGAIL(Resumable):
             "buffer": self.buffer,
             "collector": self._collector,
         }
+
+
+def _normaliser(
+    config: MGAILConfig, spec: Spec, shown: np.ndarray, first: list[Episode]
+) -> Normaliser:
+    """Return what the networks see of a state, by settings or by rule.
+
+    Args:
+        shown: demonstrated states [M, S].
+        first: the first steps.
+
+    Raises:
+        BadInput: a state has fewer components than are to be seen.
+    """
+    states, next_states = (
+        np.concatenate([e.states[part] for e in first]) for part in (slice(-1), slice(1, None))
+    )
+    components = None
+    if config.observation_components == "foreseen":
+        actions = spec.scale_actions(np.concatenate([e.actions for e in first]))
+        components = rules.seen_components(shown, states, actions, next_states)
+    elif config.observation_components is not None:
+        found = config.observation_components
+        if found > spec.state_size:
+            expected = f"at most {spec.state_size}"
+            raise BadInput(f"observation_components: found {found}, expected {expected}")
+        components = np.arange(found)
+    floor: Any = config.normaliser_floor
+    if floor is None:
+        seen = spec.state_size if components is None else len(components)
+        floor = rules.smallest_scales(states, rules.are_few(len(shown), seen + spec.action_size))
+    return fit(shown, floor, config.state_clip, components)
 
 
 def _adam(network: Any, rate: float, clip: float = GRADIENT_CLIP) -> Any:

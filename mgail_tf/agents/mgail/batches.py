@@ -26,9 +26,11 @@ class Batch(NamedTuple):
     mix: Any  # [D, 1] uniform
     starts: Sequences  # burn_in_steps and one more (T more where replayed), B of them
     noise: Any  # [T, B, A] of the policy
-    termination_cost: Any  # []
+    termination_cost: Any  # [] of `TerminationCost.value`
     recorded: Sequences | None  # T steps, B of them, where the value learns from recorded ones
     model_errors: Any  # [T, B, S], or None
+    ends: Any  # [D, S] states in which the agent's episodes terminated, or None
+    expert_ends: Any  # [D, S] the demonstrations'
 
 
 class Batches(Resumable):
@@ -38,6 +40,7 @@ class Batches(Resumable):
         self,
         config: MGAILConfig,
         expert: StateActions,
+        expert_ends: np.ndarray | None,
         draw_noise: Callable[..., np.ndarray],
         model_errors: Callable[[Sequences], Any],
         rng: np.random.Generator,
@@ -46,10 +49,12 @@ class Batches(Resumable):
 
         Args:
             expert: standardised pairs.
+            expert_ends: standardised states [E, S] in which demonstrations terminate; None: ends
+                are not judged.
             draw_noise: (generator, shape) -> noise of the policy.
             model_errors: one-step errors [B, S] of the model at the last steps of stretches.
         """
-        self._config, self._expert = config, expert
+        self._config, self._expert, self._expert_ends = config, expert, expert_ends
         self._draw_noise, self._model_errors, self._rng = draw_noise, model_errors, rng
 
     def _parts(self) -> dict[str, Any]:
@@ -63,17 +68,21 @@ class Batches(Resumable):
         rows = rng.integers(len(expert.states), size=(count, size))
         length = config.burn_in_steps + (config.horizon if config.rollout == "replay" else 1)
         shape = (count, config.horizon, config.policy_batch, expert.actions.shape[-1])
-        recorded, errors = None, None
+        recorded, errors, ends, expert_ends = None, None, None, None
         sequences = buffer.sample_sequences(rng, count, config.model_batch, config.sequence_length)
         mix = rng.random((count, size, 1), dtype=np.float32)
         near = config.near_termination_share
         starts = buffer.sample_sequences(rng, count, config.policy_batch, length, None, near)
         noise = self._draw_noise(rng, shape)
-        if config.value_targets == "recorded":
+        if config.value_targets in ("recorded", "both"):
             window, batch = config.value_replay_window, config.policy_batch
             recorded = buffer.sample_sequences(rng, count, batch, config.horizon, window, near)
         if config.model_noise and config.rollout == "imagine":
             errors = self._draw_errors(buffer, shape[:-1])
+        if self._expert_ends is not None:
+            expert_ends = rng.choice(self._expert_ends, (count, size))
+            ends = buffer.sample_ends(rng, (count, size))
+            ends = expert_ends if ends is None else ends  # until there is one: nothing to learn
         return Batch(
             sequences=sequences,
             agent=agent,
@@ -84,6 +93,8 @@ class Batches(Resumable):
             termination_cost=np.full(count, termination_cost, np.float32),
             recorded=recorded,
             model_errors=errors,
+            ends=ends,
+            expert_ends=expert_ends,
         )
 
     def _draw_errors(self, buffer: ReplayBuffer, shape: tuple[int, ...]) -> np.ndarray:

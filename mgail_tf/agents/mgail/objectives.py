@@ -60,15 +60,16 @@ def lambda_costs(
         values: [T, B] costs to go of the states s1 ... sT by a value function; None: what lies
             beyond the horizon costs nothing, and `td_lambda` plays no part.
         td_lambda: 1 sums the imagined costs up to the horizon, 0 trusts the value after one step.
-        termination_cost: of each step after the end of the task; without a value function only the
-            steps that are left of the horizon are charged.
+        termination_cost: [] or [T, B], of each step after the end of the task; without a value
+            function only the steps that are left of the horizon are charged.
     """
     steps, rows = costs.shape[0], []
     to_go = tf.zeros_like(costs[0]) if values is None else values[-1]  # Line 9 of Algorithm 1
+    ends = tf.broadcast_to(tf.cast(termination_cost, costs.dtype), tf.shape(costs))
     for t in reversed(range(steps)):
-        dead, after = termination_cost, to_go
+        dead, after = ends[t], to_go
         if values is None:
-            dead = termination_cost * (1.0 - gamma ** (steps - 1 - t))
+            dead = ends[t] * (1.0 - gamma ** (steps - 1 - t))
         elif td_lambda < 1.0:
             after = td_lambda * to_go + (1.0 - td_lambda) * values[t]  # values[t] is v_t+1
         to_go = (1.0 - gamma) * costs[t] + gamma * (

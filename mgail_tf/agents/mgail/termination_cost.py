@@ -2,26 +2,34 @@
 
 A terminated task stays in an absorbing state for ever (Kostrikov et al. 2019). Of an episode that
 terminates after L steps, a share gamma^L of the discounted time is spent there; an episode that a
-time limit cuts counts as 0. Where most demonstrations terminate, termination is part of what the
-expert shows: the absorbing state is judged like any other, by D = agent's share / (agent's +
-expert's share). Where most are cut off, termination is failure and costs `FAILURE`.
+time limit cuts counts as 0.
 
-What the policy pays for that D is its cost, with one exception. -log(1 - D) is positive however
-rarely the agent terminates, as if it should not, so log D - log(1 - D) stands for it as far as it
-is positive: termination is then free until it comes sooner than the expert's.
+Where most demonstrations are cut off, termination is failure: it costs `FAILURE`, or `MARGIN` more
+than the agent's living if that is dearer, so that no agent ends early to be spared its costs.
+
+Where most terminate, termination is part of what the expert shows. The absorbing state is judged
+like any other, by a logit log(agent's / expert's) of two parts: the shares of time, which say WHEN
+to end, and a discriminator of the last states, which says WHERE. -log(1 - D) is positive however
+rarely the agent terminates, as if it should not, so the logit itself stands for it as far as it is
+positive: termination is free until it comes sooner than the expert's, or elsewhere.
 """
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.networks.discriminator import policy_cost
 from mgail_tf.types import Episode
 
 FAILURE = 4.0  # cost per step after a termination that is a failure: D = 0.98
+MARGIN = 2.0  # of failure over living, per step
 _EPISODES = 10  # of the agent's, the last ones
 _SMALLEST = 1e-3  # added to both shares: the ratio of two that are hardly there says nothing
+_SOONEST, _LATEST = 2.0, -6.0  # bounds on the logit of the shares
 
 
 class Terminations(NamedTuple):
@@ -41,21 +49,27 @@ def terminations_of(demonstrations: Demonstrations) -> Terminations:
 
 
 class TerminationCost(Resumable):
-    """The cost per imagined step after a termination."""
+    """The cost per imagined step after a termination.
+
+    Attributes:
+        judged: it is judged, as against fixed or failure.
+    """
 
     _plain = ("_lengths", "_terminated", "_open")
 
-    def __init__(self, shown: Terminations, cost: str, gamma: float, fixed: float | None):
+    def __init__(self, shown: Terminations, kind: str, gamma: float, fixed: float | None):
         """Remember how the demonstrations end.
 
         Args:
-            cost: the policy's, as in `networks.discriminator.policy_cost`.
-            fixed: the cost, whatever is demonstrated; None: judged as the module says.
+            kind: of the policy's cost, as in `networks.discriminator.policy_cost`.
+            fixed: the cost, whatever is demonstrated; None: as the module says.
         """
-        self._cost, self._gamma = cost, gamma
-        self._most = FAILURE if fixed is None else fixed
-        judged = fixed is None and np.mean(shown.terminated) > 0.5
-        self._share = shown.share(gamma) if judged else None
+        self._kind, self._gamma, self._fixed = kind, gamma, fixed
+        ends = int(np.sum(shown.terminated))
+        self.judged = fixed is None and bool(np.mean(shown.terminated) > 0.5)
+        self._share = shown.share(gamma)
+        # one end says nothing of where others are: it bounds the logit of WHERE by 0
+        self._bound = math.log((1 + ends) / 2) if self.judged else 0.0
         self._lengths: list[int] = []
         self._terminated: list[bool] = []
         self._open = 0  # steps so far of the episode that is going on
@@ -68,11 +82,33 @@ class TerminationCost(Resumable):
             self._terminated = [*self._terminated, episode.terminated][-_EPISODES:]
 
     def value(self) -> float:
-        """Return the cost at D = agent's share / (agent's + expert's share)."""
-        if self._share is None:
-            return self._most
+        """Return the fixed cost, or the logit of the shares of time where it is judged."""
+        if not self.judged:
+            return FAILURE if self._fixed is None else self._fixed
         ended = Terminations(np.array(self._lengths), np.array(self._terminated))
         agent = ended.share(self._gamma) if self._lengths else 0.0
         ratio = (agent + _SMALLEST) / (self._share + _SMALLEST)
-        costs = {"neg_log_expert": max(0.0, np.log(ratio)), "log_d": -np.log1p(1.0 / ratio)}
-        return min(self._most, float(costs[self._cost]))
+        return float(np.clip(np.log(ratio), _LATEST, _SOONEST))
+
+    def at(self, value: Any, where: Any, living: Any) -> Any:
+        """Return the cost after ends, in the graph.
+
+        Args:
+            value: [] from `value`.
+            where: [...] logits of the states in which the task ends; None if there is no
+                discriminator of them.
+            living: [] mean cost of the agent's steps.
+        """
+        if self._fixed is not None:
+            return value
+        living = tf.stop_gradient(living)
+        if not self.judged:
+            return tf.maximum(value, living + MARGIN)
+        if where is None or not self._bound:
+            where = 0.0
+        where = tf.clip_by_value(where, -self._bound, self._bound)
+        if self._kind == "log_d":
+            return policy_cost(value + where, self._kind)
+        # surely in a wrong place, it is no refuge either
+        wrong = tf.nn.relu(tf.tanh(where / 2.0))
+        return tf.nn.relu(value + where) + wrong * living

@@ -73,9 +73,7 @@ class TRPO(Resumable):
     @property
     def policy(self) -> NumpyPolicy:
         """The policy with the present weights, which acts and is scored."""
-        normaliser = self._states.normaliser(1e-3, self.config.state_clip)
-        if not self._states.count:
-            normaliser.std[:] = 1.0
+        normaliser = self._states.normaliser(self.config.state_clip)
         return self.finished_policy or to_numpy(self.policy_network, normaliser, self.spec)
 
     def learn(
@@ -134,7 +132,7 @@ class TRPO(Resumable):
         for episode in episodes:
             sums = discounted_sums(episode.rewards, config.gamma)
             self._returns.add(sums[:, None])
-        scale = float(self._returns.normaliser(1e-3, 1.0).std[0])
+        scale = float(self._returns.normaliser(1.0).std[0])
         # advantages by GAE (Schulman et al. 2016, Eq. 16), standardised over the batch
         states, samples, advantages, targets = self._advantages(episodes, scale)
         advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)

@@ -74,16 +74,16 @@ def test_training_episodes_are_cut_off_and_grow_over_the_run(shown, eager):
     assert not agent.buffer.state_dict()["terminated"].any()  # cut off, as by a time limit
 
 
-@pytest.mark.parametrize(("fixed", "expected"), [(None, 0.0), (4.0, 4.0), (0.5, 0.5)])
-def test_termination_costs_what_is_set_or_what_is_demonstrated(shown, fixed, expected):
-    """Demonstrations that terminate make it free, until the agent terminates sooner."""
+@pytest.mark.parametrize("fixed", [None, 4.0, 0.5])
+def test_termination_costs_what_is_set_or_what_is_demonstrated(shown, fixed):
     ending = dataclasses.replace(shown, terminated=np.ones(5, bool))
-    assert _agent(ending, termination_cost=fixed).termination_cost.value() == expected
-    assert _agent(shown, termination_cost=fixed).termination_cost.value() == (fixed or 4.0)
+    assert _agent(ending, termination_cost=fixed).termination_cost.judged == (fixed is None)
+    failing = _agent(shown, termination_cost=fixed).termination_cost
+    assert not failing.judged and failing.value() == (fixed or 4.0)
 
 
 def test_a_share_of_starts_and_of_the_values_stretches_is_from_before_terminations(shown):
-    agent = _agent(shown, near_termination_share=0.25, value_targets="recorded")
+    agent = _agent(shown, near_termination_share=0.25, prefill_steps=1)
     actions = np.zeros((100, 1), np.float32)
     for ended in (True, False):  # the one that ends the task is at 1, the other at 0
         states = np.full((101, 2), ended, np.float32)
@@ -110,7 +110,7 @@ def test_value_learns_the_costs_of_recorded_steps(shown):
     mask = np.array([[0.0, 1.0], [1.0, 1.0]], np.float32)
     zeros = np.zeros((3, 2, 2), np.float32), np.zeros((2, 2, 1), np.float32)
     recorded, to_go = agent._judge(
-        batch._replace(recorded=Sequences(*zeros, terminated, mask), termination_cost=7.0)
+        batch._replace(recorded=Sequences(*zeros, terminated, mask)), lambda states: 7.0
     )
     cost = 0.1 * np.log(4.0)
     last = np.array([cost + 0.9 * 2.0, cost + 0.9 * 7.0])
@@ -173,14 +173,11 @@ def drawn(eager):
             "model_batch": 8,
             "discriminator_batch": 8,
             "bc_weight": 0.0,
+            "prefill_steps": 35,
             "compile": "graph",
         } | changes
         env = toys.Drawn(spec)
-        policy = toys.Random(spec)
-        agent = MGAIL(env, toys.rolled_out(env, policy, 8), MGAILConfig(**settings))
-        for episode in agent._collector.collect(policy, 35):
-            agent.buffer.add(episode)
-        return agent
+        return MGAIL(env, toys.rolled_out(env, toys.Random(spec), 8), MGAILConfig(**settings))
 
     return make
 
@@ -206,6 +203,8 @@ def test_an_update_moves_every_variable_of_every_network(spec, drawn, settings):
         "value": agent.value,
         "target_value": agent.target_value,
     }
+    if agent.termination_cost.judged:
+        networks["end_discriminator"] = agent.end_discriminator
     variables = {
         f"{name}/{v.path}": (v, v.numpy())
         for name, network in networks.items()
@@ -213,7 +212,7 @@ def test_an_update_moves_every_variable_of_every_network(spec, drawn, settings):
     }
     assert len(variables) == sum(len(n.trainable_variables) for n in networks.values())
     steps, metrics = next(agent.iterate(2000))
-    assert steps == 36
+    assert steps == 35
     still = [name for name, (v, before) in variables.items() if np.array_equal(v, before)]
     assert not still
     assert all(np.isfinite(value) for value in metrics.values())

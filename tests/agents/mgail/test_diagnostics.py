@@ -37,7 +37,7 @@ def _measure(spec, episodes, horizon, warm, seen=3, discriminator=_both):
         return Prediction(ahead, hidden + 1.0, states[:, 0])
 
     model.hidden_size = 1
-    normaliser = Normaliser(np.zeros(seen), np.full(seen, STD), 1e6)
+    normaliser = Normaliser(np.zeros(seen), np.full(seen, STD), 1e6, np.arange(seen))
     horizons = 1, 5, horizon
     found = diagnostics.measure(
         model, discriminator, normaliser, spec, EXPERT, episodes, horizons, warm

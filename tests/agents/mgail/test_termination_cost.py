@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mgail_tf import checkpoint
 from mgail_tf.agents.mgail.termination_cost import (
@@ -58,28 +59,56 @@ def test_where_the_expert_is_mostly_cut_off_or_a_number_is_set_the_cost_is_fixed
 
 
 @pytest.mark.parametrize(
-    ("cost", "agent", "expected"),
+    ("agent", "expected"),
     [
-        ("neg_log_expert", None, 0.0),  # never seen of the agent: it is the expert's mark
-        ("neg_log_expert", episode(200, False, True), 0.0),
-        ("neg_log_expert", episode(3), 0.0),  # half as often: D = 1/3
-        ("neg_log_expert", episode(2), 0.0),  # as often as the expert: D = 1/2
-        ("neg_log_expert", episode(1), np.log(2)),  # twice as often: D = 2/3
-        ("log_d", episode(1), np.log(2 / 3)),
-        ("log_d", episode(3), np.log(1 / 3)),
+        (None, np.log(0.001 / 0.251)),  # never seen of the agent
+        (episode(200, False, True), np.log(0.001 / 0.251)),
+        (episode(3), np.log(0.126 / 0.251)),
+        (episode(2), 0.0),  # as often as the expert
+        (episode(1), np.log(0.501 / 0.251)),
     ],
 )
-def test_where_the_expert_ends_itself_the_end_is_judged_as_any_state(cost, agent, expected):
-    judged = TerminationCost(ends((2, True)), cost, 0.5, None)  # a share of 1/4
+def test_where_the_expert_ends_itself_the_value_is_the_logit_of_the_shares_of_time(agent, expected):
+    judged = TerminationCost(ends((2, True)), "neg_log_expert", 0.5, None)  # a share of 1/4
+    assert judged.judged
     if agent:
         judged.add(agent)
-    assert judged.value() == pytest.approx(expected, rel=0.01)
+    assert judged.value() == pytest.approx(expected, abs=0.01)
 
 
-def test_judged_cost_is_at_most_that_of_failure():
+def test_the_logit_of_the_shares_is_bounded():
     slow = TerminationCost(ends((10, True)), "neg_log_expert", 0.5, None)
     slow.add(episode(1))  # (0.5 + 0.001) / (2^-10 + 0.001) = 253
-    assert slow.value() == FAILURE < np.log(253)
+    assert slow.value() == 2.0 < np.log(253)
+
+
+ONE, FOUR = ends((2, True)), ends(*[(2, True)] * 4)  # the bound on WHERE: 0 and log(5 / 2)
+
+
+@pytest.mark.parametrize(
+    ("shown", "kind", "value", "where", "expected"),
+    [
+        (ONE, "neg_log_expert", 0.7, 9.0, 0.7),  # one end does not say where
+        (ONE, "neg_log_expert", -0.7, 9.0, 0.0),
+        (ONE, "log_d", 0.7, 9.0, -np.log1p(np.exp(-0.7))),
+        (FOUR, "neg_log_expert", -0.2, 0.5, 0.3 + 1.5 * np.tanh(0.25)),
+        (FOUR, "neg_log_expert", 0.3, 9.0, 0.3 + np.log(2.5) + 1.5 * np.tanh(np.log(2.5) / 2)),
+        (FOUR, "neg_log_expert", 0.3, -0.2, 0.1),  # a right place makes up for an early end
+        (FOUR, "log_d", 0.3, -0.2, -np.log1p(np.exp(-0.1))),
+    ],
+)
+def test_a_judged_end_costs_by_when_and_where_it_is(shown, kind, value, where, expected):
+    cost = TerminationCost(shown, kind, 0.5, None)
+    found = cost.at(tf.constant(value), tf.constant([[where]]), tf.constant(1.5))
+    np.testing.assert_allclose(found, [[expected]], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("living", "expected"), [(0.7, 4.0), (3.0, 5.0), (-1.0, 4.0)])
+def test_failure_costs_more_than_living(living, expected):
+    cost = TerminationCost(ends((1000, False)), "neg_log_expert", 0.99, None)
+    assert cost.at(tf.constant(cost.value()), None, tf.constant(living)) == expected
+    fixed = TerminationCost(ends((1000, False)), "neg_log_expert", 0.99, 1.5)
+    assert fixed.at(tf.constant(fixed.value()), None, tf.constant(living)) == 1.5
 
 
 def test_parts_of_an_episode_are_joined_the_last_ten_count_and_a_checkpoint_keeps_them(tmp_path):

@@ -1,0 +1,77 @@
+"""What settings follow from demonstrations and first steps: by hand, and whatever the units are."""
+
+import numpy as np
+import pytest
+
+from mgail_tf.agents.mgail import rules
+
+
+def _first_steps(rng, count=800):
+    """Return states [N, 4], actions [N, 1] and next states: a walk, noise, a constant, an echo."""
+    actions = rng.normal(size=(count, 1))
+    walk = np.cumsum(rng.normal(size=count + 1))
+    noise, constant = rng.normal(size=count + 1), np.full(count + 1, 3.0)
+    echo = np.concatenate([[0.0], actions[:, 0]])
+    states = np.stack([walk, noise, constant, echo], 1)
+    return states[:-1], actions, states[1:]
+
+
+def test_a_linear_model_foresees_what_moves_by_itself_or_by_the_action_and_no_noise(rng):
+    states, actions, next_states = _first_steps(rng)
+    walk, noise, constant, echo = rules.foreseen(states, actions, next_states)
+    assert walk > 0.9
+    assert noise < 0.1
+    assert constant == 0.0
+    assert echo > 0.9  # by the action alone
+
+
+def test_noise_and_what_is_shown_as_constant_are_not_seen(rng):
+    states, actions, next_states = _first_steps(rng)
+    shown = rng.normal(size=(50, 4))
+    assert rules.seen_components(shown, states, actions, next_states).tolist() == [0, 3]
+    shown[:, 3] = -1.0
+    assert rules.seen_components(shown, states, actions, next_states).tolist() == [0]
+
+
+def test_where_nothing_would_be_left_everything_that_varies_is_seen(rng):
+    states, shown = rng.normal(size=(2, 300, 2))
+    seen = rules.seen_components(shown, states[:-1], rng.normal(size=(299, 1)), states[1:])
+    assert seen.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e6])
+@pytest.mark.parametrize("component", [0, 1, 3])
+def test_units_change_neither_what_is_seen_nor_how_it_is_scaled(rng, unit, component):
+    states, actions, next_states = _first_steps(rng)
+    shown = rng.normal(size=(50, 4))
+    units = np.ones(4)
+    units[component] = unit
+    before = rules.seen_components(shown, states, actions, next_states)
+    after = rules.seen_components(shown * units, states * units, actions, next_states * units)
+    np.testing.assert_array_equal(before, after)
+    np.testing.assert_allclose(
+        rules.smallest_scales(states * units, False)[[0, 1, 3]],
+        (rules.smallest_scales(states, False) * units)[[0, 1, 3]],
+        rtol=1e-6,
+    )
+
+
+@pytest.mark.parametrize(("few", "share"), [(False, 0.1), (True, 1.0)])
+def test_smallest_scale_is_a_tenth_of_the_spread_or_all_of_it(rng, few, share):
+    states = rng.normal(size=(1000, 2)) * [1.0, 5.0]
+    np.testing.assert_allclose(rules.smallest_scales(states, few), share * states.std(0))
+
+
+@pytest.mark.parametrize(
+    ("samples", "components", "gentle"), [(23, 6, True), (24, 6, False), (200, 35, False)]
+)
+def test_a_discriminator_of_few_samples_is_gentle(samples, components, gentle):
+    rate, penalty, slope = rules.discriminator_strength(samples, components)
+    assert (rate, penalty, slope) == ((1e-4, 10.0, 0.3) if gentle else (3e-4, 1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "weight"), [(1, 0.03), (200, 0.03), (4000, 0.6), (10_000, 1.5), (1_000_000, 1.5)]
+)
+def test_cloning_weighs_more_the_more_is_shown(pairs, weight):
+    assert rules.cloning_weight(pairs) == pytest.approx(weight)
