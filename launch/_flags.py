@@ -45,13 +45,19 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "out": (flags.DEFINE_string, None, "Folder to write; empty or absent. Default: runs/...", None),
     "resume": (flags.DEFINE_boolean, False, "Go on in --out, or begin there.", None),
     "checkpoint_every": (flags.DEFINE_float, 60.0, "Seconds between checkpoints.", 0),
+    "keep_checkpoint": (
+        flags.DEFINE_boolean,
+        False,
+        "Keep the last, to go on to more steps.",
+        None,
+    ),
     "workers": (flags.DEFINE_integer, 1, "Processes that step num_envs environments.", 1),
     "threads": (flags.DEFINE_integer, 1, "TensorFlow threads; 1 leaves cores to other runs.", 1),
     "smoke": (flags.DEFINE_boolean, False, "Do the same job in seconds, too short to learn.", None),
 }
 TRAINING = (
     *("task", "seed", "env_steps", "set", "episodes", "out", "label"),
-    *("resume", "checkpoint_every", "threads", "smoke"),
+    *("resume", "checkpoint_every", "keep_checkpoint", "threads", "smoke"),
 )
 IMITATION = (*TRAINING, "preset", "demos", "num_trajectories", "subsample")
 # What --smoke sets: the same job in seconds.
@@ -270,6 +276,7 @@ def train(algorithm: str, get: Mapping[str, Any]) -> list[dict[str, Any]]:
         resume=get["resume"],
         episodes=2 if get["smoke"] else get["episodes"],
         checkpoint_every=get["checkpoint_every"],
+        keep_checkpoint=get["keep_checkpoint"],
         label=label,
         progress=True,
     )

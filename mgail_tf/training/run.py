@@ -75,6 +75,7 @@ class Options(TypedDict, total=False):
     resume: bool
     episodes: int
     checkpoint_every: float
+    keep_checkpoint: bool
     label: str
     progress: bool
 
@@ -87,6 +88,7 @@ def learn(
     resume: bool = False,
     episodes: int = 50,
     checkpoint_every: float = 60.0,
+    keep_checkpoint: bool = False,
     label: str = "default",
     progress: bool = False,
 ) -> None:
@@ -100,6 +102,8 @@ def learn(
             finished run the final policy is read.
         episodes: evaluation episodes of the final policy, in each mode.
         checkpoint_every: seconds between checkpoints.
+        keep_checkpoint: keep the last one when the run is finished, so that `resume` with a larger
+            total goes on from it.
         label: names the settings in result rows (column `variant`).
         progress: show a progress bar.
 
@@ -121,7 +125,7 @@ def learn(
         return
     path = Path(run_dir)
     described = _described(agent, task, total, label)
-    if resume and run_directory.finished(path, described):
+    if resume and run_directory.finished(path, described, keep_checkpoint):
         agent.finished_policy = NumpyPolicy.load(path / "policy.npz", agent.spec)
         return
     with run_directory.Run(
@@ -139,8 +143,10 @@ def learn(
                 run.progress({agent.unit: now, **metrics, **evaluated})
                 _show(bar, now, metrics)
                 run.checkpoint(now, agent, now=now, evaluation_steps=evaluation_steps)
+        if keep_checkpoint:
+            run.checkpoint(now, agent, due=True, now=now, evaluation_steps=evaluation_steps)
         run.trained()
-        _finish(agent, run, described, now, evaluation_steps, episodes)
+        _finish(agent, run, described, now, evaluation_steps, episodes, keep_checkpoint)
 
 
 class _Evaluations:
@@ -210,6 +216,7 @@ def _finish(
     count: int,
     evaluation_steps: float,
     episodes: int,
+    keep_checkpoint: bool,
 ) -> None:
     """Score the final policy in both modes; write it, its SavedModel, its rows and its picture."""
     seconds, policy, task = run.seconds, agent.policy, described["task"]
@@ -266,4 +273,4 @@ def _finish(
         levels = {shown: reference.expert, "random": reference.random}
         title = f"{agent.algorithm.upper()} on {agent.spec.env_id}, seed {agent.seed}"
         plot_run(run.path / "progress.csv", run.path / "curve.png", title, levels)
-    run.finish({"rows": rows, **summary})
+    run.finish({"rows": rows, **summary}, keep_checkpoint)

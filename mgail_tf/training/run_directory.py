@@ -2,7 +2,7 @@
 
 config.json     what the run is: written first, compared when it is resumed
 progress.csv    a row an update (tensorboard/ holds the same)
-checkpoints/    while it is not finished
+checkpoints/    while it is not finished, and after that if they are to be kept
 final.json      written last: its presence means that the run is finished
 """
 
@@ -47,37 +47,54 @@ def check_finite(
             raise Diverged(name, value, update)
 
 
-def finished(path: Path, config: Mapping[str, Any]) -> bool:
+def finished(path: Path, config: Mapping[str, Any], keep_checkpoint: bool = False) -> bool:
     """Return whether a folder holds a finished run, which has this config.
 
+    One that kept its checkpoint is finished no more where the config has more `env_steps`.
+
+    Args:
+        keep_checkpoint: leave its last checkpoint; one killed at its very end may have one too.
+
     Raises:
-        BadInput: the folder holds a finished run with another config.
+        BadInput: the folder holds a finished run with another config, or one that was to go on and
+            kept no checkpoint.
     """
     if not (path / "final.json").exists():
         return False
-    _check_same(path, config)
-    shutil.rmtree(path / "checkpoints", ignore_errors=True)  # it may have been killed in its end
-    return True
+    if not (before := _steps_before(path, config)):
+        if not keep_checkpoint:
+            shutil.rmtree(path / "checkpoints", ignore_errors=True)
+        return True
+    if not checkpoint.newest(path / "checkpoints"):
+        expected = f"{before}: it kept no checkpoint to go on from (--keep_checkpoint)"
+        found = f"env_steps: found {config['env_steps']} for a finished run"
+        raise BadInput(f"{path}: {found}, expected {expected}; choose another folder")
+    (path / "final.json").unlink()
+    return False
 
 
-def _check_same(path: Path, config: Mapping[str, Any]) -> None:
-    """Refuse to go on with the run of another config.
+def _steps_before(path: Path, config: Mapping[str, Any]) -> int:
+    """Return the `env_steps` that a folder's run was begun with, if they were fewer; 0 if not.
 
     Raises:
-        BadInput: names the first entry that differs, what was found and what was expected.
+        BadInput: it is another run's. Names the first entry that differs, what was found and what
+            was expected.
     """
     try:
         held = _flat(json.loads((path / "config.json").read_text()))
     except (OSError, ValueError, AttributeError) as error:
         raise BadInput(f"{path}: config.json: {one_line(error)}; choose another folder") from error
     wanted = _flat(json.loads(to_json(config)))
+    before, now = (entries.get("env_steps") for entries in (held, wanted))
+    grown = isinstance(before, int) and isinstance(now, int) and before < now
     for name in dict.fromkeys([*wanted, *held]):
-        if held.get(name) != wanted.get(name):
+        if held.get(name) != wanted.get(name) and not (grown and name == "env_steps"):
             found, expected = held.get(name), wanted.get(name)
             raise BadInput(
                 f"{path}: config.json: {name}: found {found} of another run, expected {expected}; "
                 "choose another folder"
             )
+    return before if grown and isinstance(before, int) else 0
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -147,8 +164,17 @@ class Run:
             raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
 
     def _take_up(self, config: Mapping[str, Any]) -> None:
-        """Check that the directory's run is this one, and cut progress.csv to its checkpoint."""
-        _check_same(self.path, config)
+        """Check that the directory's run is this one, and cut progress.csv to its checkpoint.
+
+        It may have been begun with fewer steps: then it goes on to more.
+        """
+        if before := _steps_before(self.path, config):
+            write_whole(self.path / "config.json", to_json(config))
+            text = f"{self.path}: begun for {before} steps, goes on to {config['env_steps']}: not"
+            warnings.warn(
+                f"{text} the run that would have been, as rates and noise fall with the budget",
+                stacklevel=2,
+            )
         self.saved = checkpoint.load(self.path / "checkpoints")
         size = 0
         if self.saved:
@@ -254,13 +280,13 @@ class Run:
                 writer.writeheader()
             writer.writerow(row)
 
-    def checkpoint(self, number: int, agent: Saved, **counters: Any) -> None:
-        """Save checkpoint `number` if it is time or Ctrl-C was pressed.
+    def checkpoint(self, number: int, agent: Saved, *, due: bool = False, **counters: Any) -> None:
+        """Save checkpoint `number` if it is due, if it is time, or if Ctrl-C was pressed.
 
         Raises:
             KeyboardInterrupt: it was.
         """
-        if self._interrupted or time.monotonic() - self._last >= self._every:
+        if due or self._interrupted or time.monotonic() - self._last >= self._every:
             size = (self.path / "progress.csv").stat().st_size
             run = {"bytes": size, "columns": self._columns, "rows": self._rows}
             run |= {"seconds": self.seconds, "versions": versions()}
@@ -270,7 +296,8 @@ class Run:
         if self._interrupted:
             raise KeyboardInterrupt(f"{self.path}: saved at {number}; --resume goes on from there")
 
-    def finish(self, final: Mapping[str, Any]) -> None:
+    def finish(self, final: Mapping[str, Any], keep_checkpoint: bool) -> None:
         """Write final.json, and remove what a finished run does not need any more."""
         write_whole(self.path / "final.json", to_json(final))
-        shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+        if not keep_checkpoint:
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)

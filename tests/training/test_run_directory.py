@@ -1,12 +1,13 @@
 """A run's folder belongs to one run, of one process, by one version."""
 
+import csv
 import json
 
 import pytest
 import tensorflow as tf
 
 from mgail_tf.errors import BadInput
-from mgail_tf.training.run_directory import Run
+from mgail_tf.training.run_directory import Run, finished
 
 
 class Nothing:
@@ -77,6 +78,75 @@ def test_tensorboard_of_a_killed_run_holds_every_step_once(tmp_path):
 
 def test_final_json_has_null_for_what_is_no_number(tmp_path):
     with Run(tmp_path / "run", {"some": "run"}) as run:
-        run.finish({"rows": [{"normalised": float("nan"), "returns": (1.0, float("inf"))}]})
+        rows = [{"normalised": float("nan"), "returns": (1.0, float("inf"))}]
+        run.finish({"rows": rows}, keep_checkpoint=False)
     final = json.loads((tmp_path / "run/final.json").read_text())
     assert final == {"rows": [{"normalised": None, "returns": [1.0, None]}]}
+
+
+# -- more steps than a run was begun with ------------------------------------------------------
+
+
+class _Counter:
+    """What a run saves and restores: one number."""
+
+    count = 0
+
+    def state_dict(self):
+        return {"count": self.count}
+
+    def restore_from(self, saved, name):
+        self.count = int(saved["count"])
+
+
+def _take_steps(path, total, resume=False, keep=False, stop=None):
+    """Count to a total as a run; return at which step it began."""
+    config, counter = {"algorithm": "toy", "env_steps": total}, _Counter()
+    if resume and finished(path, config, keep):
+        return total
+    with Run(path, config, resume, every=0.0) as run:
+        began = run.restore(counter, "now")[0] if run.saved else 0
+        for now in range(began + 1, total + 1):
+            counter.count = now
+            run.progress({"env_steps": now, "count": counter.count})
+            run.checkpoint(now, counter, now=now)
+            if now == stop:
+                return began
+        run.finish({"count": counter.count}, keep)
+    return began
+
+
+def _steps(path):
+    with (path / "progress.csv").open(newline="") as file:
+        return [int(row["env_steps"]) for row in csv.DictReader(file)]
+
+
+def test_a_stopped_run_goes_on_to_more_steps(tmp_path):
+    path = tmp_path / "run"
+    _take_steps(path, 5, stop=3)
+    with pytest.warns(UserWarning, match="begun for 5 steps, goes on to 8"):
+        assert _take_steps(path, 8, resume=True) == 3
+    assert _steps(path) == list(range(1, 9))
+    assert json.loads((path / "config.json").read_text())["env_steps"] == 8
+    assert _take_steps(path, 8, resume=True) == 8  # it is finished
+
+
+def test_a_finished_run_goes_on_from_the_checkpoint_that_it_kept(tmp_path):
+    path = tmp_path / "run"
+    _take_steps(path, 5, keep=True)
+    assert _take_steps(path, 5, resume=True, keep=True) == 5  # as it is, it is finished
+    with pytest.warns(UserWarning, match="begun for 5 steps, goes on to 8"):
+        assert _take_steps(path, 8, resume=True) == 5  # and keeps none any more
+    assert _steps(path) == list(range(1, 9))
+    assert json.loads((path / "final.json").read_text()) == {"count": 8}
+    assert not (path / "checkpoints").exists()
+
+
+def test_a_finished_run_without_one_says_so_and_is_left_as_it_was(tmp_path):
+    path = tmp_path / "run"
+    _take_steps(path, 5)
+    with pytest.raises(BadInput, match="env_steps: found 8 for a finished run, expected 5"):
+        _take_steps(path, 8, resume=True)
+    with pytest.raises(BadInput, match="env_steps: found 5 of another run, expected 4"):
+        _take_steps(path, 4, resume=True)
+    assert json.loads((path / "final.json").read_text()) == {"count": 5}
