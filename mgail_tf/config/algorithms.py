@@ -206,7 +206,7 @@ class MGAILConfig:
     replay_capacity: PositiveInt = 1_000_000
     """Environment steps that the experience buffer holds (released code: 50,000)."""
     normaliser_floor: Positive | None = None
-    """Smallest standard deviation by which a state component is divided. None: 0.3 of the
+    """Smallest standard deviation by which a state component is divided. None: a tenth of the
     component's spread in the first steps, and all of it where pairs are few."""
     state_clip: Positive = 5.0
     """Bound on standardised states, real and imagined."""
@@ -227,10 +227,9 @@ class MGAILConfig:
     """Of the policy (released code: 1e-4)."""
     policy_batch: PositiveInt = 64
     """Trajectories imagined in an update."""
-    log_std: tuple[FiniteFloat, FiniteFloat] | None = None
+    log_std: tuple[FiniteFloat, FiniteFloat] = (-1.2, -2.3)
     """Logarithm of the Gaussian's standard deviation at the beginning and the end of the run, in
-    [-1, 1] units; linear in between. None: (-1.2, -2.3), and less for components of the action that
-    vary by less than 0.3 in the demonstrations."""
+    [-1, 1] units; linear in between."""
     temperature: Positive = 1.0
     """Temperature tau of the Gumbel-softmax (Section 3.2.2; released code: 1)."""
     bc_weight: AtLeast0 | None = None

@@ -32,7 +32,6 @@ COMMON: dict[str, dict[str, Any]] = {
         "normaliser_floor": 0.01,
         "observation_components": None,
         "bc_weight": 0.03,
-        "log_std": (-1.2, -2.3),
         "state_gradient_clip": 3.0,
         "near_termination_share": 0.0,
         "value_targets": "recorded",

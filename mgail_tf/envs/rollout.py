@@ -21,9 +21,9 @@ class Policy(Protocol):
 class RandomPolicy:
     """Gaussian actions around the middle of their range, or uniform discrete ones."""
 
-    def __init__(self, spec: Spec, std: np.ndarray):
-        """Take standard deviations [A] in [-1, 1] units; of discrete actions they say nothing."""
-        self._spec, self._std = spec, std.astype(np.float32)
+    def __init__(self, spec: Spec, std: float):
+        """Take the standard deviation, in [-1, 1] units; of discrete actions it says nothing."""
+        self._spec, self._std = spec, std
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Return a sample [A]; without `rng` the middle, or the first discrete action."""
@@ -31,7 +31,7 @@ class RandomPolicy:
         if self._spec.discrete:
             return np.eye(size, dtype=np.float32)[rng.integers(size) if rng else 0]
         noise = rng.standard_normal(size, np.float32) if rng else np.zeros(size, np.float32)
-        return self._std * noise
+        return np.float32(self._std) * noise
 
 
 def growing_limit(first: int | None, progress: float) -> int | None:

@@ -107,11 +107,7 @@ class MGAIL(Resumable):
         self._collector = Collector(environment, np.random.default_rng([seed, 1]))
         self._collector.limit = config.initial_episode_steps
         expert = self.demonstrations.pairs(spec)
-        size = spec.action_size
-        self._log_std = [np.full(size, x, np.float32) for x in config.log_std or rules.LOG_STD]
-        if config.log_std is None and not spec.discrete:
-            self._log_std = list(rules.log_std(expert.actions))
-        random = RandomPolicy(spec, np.exp(self._log_std[0]))
+        random = RandomPolicy(spec, np.exp(config.log_std[0]))
         first = self._collector.collect(random, config.prefill_steps)
         self.normaliser = _normaliser(config, spec, expert.states, first)
         self.expert = StateActions(self.normaliser(expert.states), expert.actions)
@@ -146,11 +142,10 @@ class MGAIL(Resumable):
             config.policy_hidden,
             "relu",
             seed,
+            log_std=config.log_std[0],
             learn_std=False,
             temperature=config.temperature,
         )
-        if not spec.discrete:
-            self.policy_network.log_std.assign(self._log_std[0])
         self.discriminator = Discriminator(
             seen, config.discriminator_hidden, activation, seed + 100
         )
@@ -457,8 +452,9 @@ class MGAIL(Resumable):
             if self.termination_cost.judged:
                 self.end_optimiser.learning_rate = left * self._end_strength.learning_rate
         if not self.spec.discrete:
-            first, last = self._log_std
-            self.policy_network.log_std.assign(first + progress * (last - first))
+            first, last = config.log_std
+            now = first + progress * (last - first)
+            self.policy_network.log_std.assign(tf.fill([self.spec.action_size], now))
 
     def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
         """Return diagnostics of the networks on evaluation episodes, which are never learnt from.

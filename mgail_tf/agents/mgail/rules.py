@@ -11,9 +11,7 @@ import numpy as np
 from mgail_tf.data.normaliser import spread
 
 FORESEEN = 0.25  # least share of a component's variance that a linear model must foresee
-SMALLEST_SCALE = 0.3  # of the spread in the first steps, where pairs are not few
-LOG_STD = -1.2, -2.3  # of the policy at first and at last, 0.3 and 0.1 in [-1, 1] units
-_SMALLEST_NOISE = 1e-3  # the same units
+SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
 FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
 CLONING_WEIGHT = 1.5e-4, 0.03, 1.5  # for each pair; least; most
 _RIDGE, _FOLDS, _CLIP = 10.0, 4, 5.0
@@ -40,18 +38,6 @@ def discriminator_strength(samples: int, components: int) -> Strength:
     if are_few(samples, components):
         return Strength(1e-4, 10.0, 0.3)
     return Strength(3e-4, 1.0, 1.0)
-
-
-def log_std(actions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the logarithms [A] of the policy's standard deviation at first and at last.
-
-    Where demonstrated actions [N, A] (in [-1, 1] units) vary by less than the noise, the noise is
-    no more than that: fine control would drown in it.
-    """
-    widest = np.exp(LOG_STD[0])
-    spread = np.clip(np.std(actions, 0), _SMALLEST_NOISE, widest)
-    less = np.log(spread / widest).astype(np.float32)
-    return LOG_STD[0] + less, LOG_STD[1] + less
 
 
 def cloning_weight(pairs: int) -> float:

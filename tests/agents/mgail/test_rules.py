@@ -56,7 +56,7 @@ def test_units_change_neither_what_is_seen_nor_how_it_is_scaled(rng, unit, compo
     )
 
 
-@pytest.mark.parametrize(("few", "share"), [(False, 0.3), (True, 1.0)])
+@pytest.mark.parametrize(("few", "share"), [(False, 0.1), (True, 1.0)])
 def test_smallest_scale_is_a_part_of_the_spread_or_all_of_it(rng, few, share):
     states = rng.normal(size=(1000, 2)) * [1.0, 5.0]
     np.testing.assert_allclose(rules.smallest_scales(states, few), share * states.std(0))
@@ -75,10 +75,3 @@ def test_a_discriminator_of_few_samples_is_gentle(samples, components, gentle):
 )
 def test_cloning_weighs_more_the_more_is_shown(pairs, weight):
     assert rules.cloning_weight(pairs) == pytest.approx(weight)
-
-
-def test_noise_is_no_more_than_demonstrated_actions_vary(rng):
-    actions = rng.normal(size=(20_000, 3)) * [1.0, 0.05, 0.0]
-    first, last = rules.log_std(actions)
-    np.testing.assert_allclose(first, [-1.2, np.log(0.05), np.log(1e-3)], atol=0.02)
-    np.testing.assert_allclose(last, first - 1.1, rtol=1e-6)
