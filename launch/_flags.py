@@ -276,7 +276,7 @@ def train(algorithm: str, get: Mapping[str, Any]) -> list[dict[str, Any]]:
         resume=get["resume"],
         episodes=2 if get["smoke"] else get["episodes"],
         checkpoint_every=get["checkpoint_every"],
-        keep_checkpoint=get["keep_checkpoint"],
+        keep_checkpoint=get.get("keep_checkpoint", False),
         label=label,
         progress=True,
     )
