@@ -10,6 +10,7 @@ from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.agents.mgail.objectives import masked_mean, value_loss
 from mgail_tf.config.algorithms import MGAILConfig
 from mgail_tf.errors import BadInput
+from mgail_tf.studies import practice
 from mgail_tf.types import Episode, Sequences
 from tests import toys
 
@@ -283,3 +284,30 @@ def test_scored_policy_is_a_running_average(continuous, drawn, averaging, share)
     expected = kernels[0] + share * (kernels[1] - kernels[0])
     np.testing.assert_allclose(agent.policy.weights[0], expected, atol=1e-7)
     np.testing.assert_array_equal(agent.acting_policy.weights[0], kernels[1])  # put back
+
+
+@pytest.mark.slow
+def test_what_follows_from_first_steps_and_ends_is_resumed_exactly(tmp_path):
+    """Components, scales and the discriminator of ends, on a task whose episodes end."""
+    task, shown = practice.PRACTICE["point_mass"].make, practice.demonstrate("point_mass", 3, 0)
+    config = MGAILConfig(
+        prefill_steps=200, updates_per_call=2, horizon=3, policy_batch=8, compile="graph"
+    )
+    whole, resumed = MGAIL(task, shown, config), MGAIL(task, shown, config)
+    assert whole.termination_cost.judged
+    assert whole.normaliser.components.tolist() == [0, 1, 2, 3, 5]  # the obstacle's x is constant
+    whole_steps = whole.iterate(400)
+    for _ in range(3):
+        next(whole_steps)
+    whole.save(tmp_path / "agent.npz")
+    resumed.restore(tmp_path / "agent.npz")
+    resumed_steps = resumed.iterate(400)
+    for _ in range(3):
+        assert next(whole_steps) == next(resumed_steps)
+    for network in ("policy_network", "end_discriminator", "value"):
+        for ours, theirs in zip(
+            getattr(whole, network).get_weights(),
+            getattr(resumed, network).get_weights(),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(ours, theirs)
