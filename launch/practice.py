@@ -3,8 +3,8 @@
     python launch/practice.py --out=runs/practice
     python launch/practice.py --tasks=point_mass --trajectories=1,5,50 --seeds=0,1,2
 
-Demonstrations are of scripted experts, every pair of them. Called again, it goes on where it was
-stopped. lunar_lander needs `pip install "gymnasium[box2d]"`.
+Demonstrations are of scripted experts, every pair of them. --set changes MGAIL's settings only.
+Called again, it goes on where it was stopped. lunar_lander needs `pip install "gymnasium[box2d]"`.
 """
 
 import json
@@ -16,6 +16,7 @@ import _flags
 from absl import flags
 
 import mgail_tf as mg
+from mgail_tf.config.algorithms import CONFIGS
 from mgail_tf.reporting import tables
 
 FLAGS = _flags.define("set", "env_steps", "episodes", "threads", out="runs/practice")
@@ -59,7 +60,7 @@ def job(get: dict[str, Any]) -> None:
             if found not in known:
                 raise mg.BadInput(f"--{name}: found {found!r}, expected some of {', '.join(known)}")
     configs = {
-        name: mg.override(mg.for_task(name, ""), get["set"] if name == "mgail" else [])
+        name: mg.override(CONFIGS[name](), get["set"] if name == "mgail" else [])
         for name in get["algorithms"]
     }
     out = Path(get["out"])
@@ -79,10 +80,9 @@ def job(get: dict[str, Any]) -> None:
                     steps = () if name == "bc" else (get["env_steps"] or STEPS[name],)
                     agent.learn(*steps, run_dir, resume=True, episodes=get["episodes"])
                     rows = json.loads((run_dir / "final.json").read_text())["rows"]
-                    rows = [
-                        {column: {**row, "task": task}[column] for column in COLUMNS}
-                        for row in rows
-                    ]
+                    for row in rows:
+                        row["task"] = task
+                    rows = [{column: row[column] for column in COLUMNS} for row in rows]
                     tables.merge(table, rows, KEY)
                     print(
                         f"{task:16}{name:10}{count:6}{seed:6}{rows[0]['return_mean']:10.1f}"

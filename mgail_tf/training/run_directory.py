@@ -85,8 +85,9 @@ def _steps_before(path: Path, config: Mapping[str, Any]) -> int:
     except (OSError, ValueError, AttributeError) as error:
         raise BadInput(f"{path}: config.json: {one_line(error)}; choose another folder") from error
     wanted = _flat(json.loads(to_json(config)))
-    before, now = (entries.get("env_steps") for entries in (held, wanted))
-    grown = isinstance(before, int) and isinstance(now, int) and before < now
+    # cloning takes no environment steps
+    before, now = (int(entries.get("env_steps", 0)) for entries in (held, wanted))
+    grown = before < now
     for name in dict.fromkeys([*wanted, *held]):
         if held.get(name) != wanted.get(name) and not (grown and name == "env_steps"):
             found, expected = held.get(name), wanted.get(name)
@@ -94,7 +95,7 @@ def _steps_before(path: Path, config: Mapping[str, Any]) -> int:
                 f"{path}: config.json: {name}: found {found} of another run, expected {expected}; "
                 "choose another folder"
             )
-    return before if grown and isinstance(before, int) else 0
+    return before if grown else 0
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

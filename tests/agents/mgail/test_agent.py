@@ -68,7 +68,7 @@ def test_training_episodes_are_cut_off_and_grow_over_the_run(shown, eager):
     agent = _agent(shown, initial_episode_steps=10, **few)
     *_, (steps, _) = agent.iterate(1200)
     lengths = [length for _, length in agent._collector.finished]
-    assert lengths[:30] == [10] * 30  # the first steps, of the initial policy
+    assert lengths[:30] == [10] * 30  # the first steps
     halfway = np.searchsorted(np.cumsum(lengths), 600)
     assert max(lengths[:halfway]) <= 20 < max(lengths[halfway:])
     assert len(agent.buffer) == steps == 1200
