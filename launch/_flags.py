@@ -26,13 +26,16 @@ from absl import flags
 import mgail_tf as mg
 from mgail_tf.config.algorithms import CONFIGS, describe
 from mgail_tf.config.tasks import TASKS, budget
-from mgail_tf.envs.gym_env import make
+from mgail_tf.envs.gym_env import EnvLike, Registered, make
+from mgail_tf.errors import one_line
 from mgail_tf.files import check_free
 
-_TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id with a flat Box observation."
+_TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id, also as my_module:MyEnv-v0."
 # Shared flags by name: how each is defined, its default, its help, its least value.
 _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "task": (flags.DEFINE_string, "hopper", _TASK_HELP, None),
+    "import": (flags.DEFINE_multi_string, [], "Module that registers the task; repeatable.", None),
+    "env_kwargs": (flags.DEFINE_string, None, 'JSON for gymnasium.make: {"wind": 2}.', None),
     "seed": (flags.DEFINE_integer, 0, "Fixes everything that is random.", 0),
     "env_steps": (flags.DEFINE_integer, None, "Environment steps; default: the task's.", 1),
     "demos": (flags.DEFINE_string, None, "Demonstrations (npz); default: the expert's.", None),
@@ -55,6 +58,7 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "threads": (flags.DEFINE_integer, 1, "TensorFlow threads; 1 leaves cores to other runs.", 1),
     "smoke": (flags.DEFINE_boolean, False, "Do the same job in seconds, too short to learn.", None),
 }
+ENVIRONMENT = ("import", "env_kwargs")  # come with --task
 TRAINING = (
     *("task", "seed", "env_steps", "set", "episodes", "out", "label"),
     *("resume", "checkpoint_every", "keep_checkpoint", "threads", "smoke"),
@@ -85,7 +89,10 @@ def define(*names: str, **defaults: Any) -> flags.FlagValues:
         defaults: shared flags with another default.
     """
     values = flags.FlagValues()
-    for name in (*names, *(name for name in defaults if name not in names)):
+    wanted = dict.fromkeys((*names, *defaults))
+    if "task" in wanted:
+        wanted |= dict.fromkeys(ENVIRONMENT)
+    for name in wanted:
         definer, default, text, least = _SHARED[name]
         bounds: dict[str, Any] = {} if least is None else {"lower_bound": least}
         bounds |= {"upper_bound": 10**9} if name == "seed" else {}  # networks take 32 bits
@@ -148,9 +155,9 @@ def _run(
         get = {name: _expanded(values[name].value) for name in values}
         if arguments:
             get[arguments] = rest
-        if "task" in get:
-            get["task"] = _task_name(get["task"])
         warnings.showwarning = _show_warning
+        if "task" in get:
+            get["task"], get["env"] = environment(get, get["task"])
         job(get)
     except flags.Error as error:
         print(f"error: {' '.join(str(error).split())} (--help lists the flags)", file=sys.stderr)
@@ -172,10 +179,32 @@ def _run(
     return 0
 
 
-def _task_name(name: str) -> str:
-    """Return the task that a Gymnasium id stands for, if it has the id's own time limit."""
-    ids = {task.env_id: key for key, task in TASKS.items() if task.max_steps is None}
-    return ids.get(name, name)
+def environment(get: Mapping[str, Any], name: str) -> tuple[str, EnvLike]:
+    """Return the name of a task or an id, and what makes its environment as the flags say.
+
+    With keyword arguments an environment is none of the paper's tasks.
+
+    Raises:
+        BadInput: a module cannot be imported, or the keyword arguments are none.
+    """
+    for module in get["import"]:
+        try:
+            importlib.import_module(module)
+        except Exception as error:  # whatever a user's module raises
+            raise mg.BadInput(f"--import={module}: {one_line(error)}") from error
+    if not get["env_kwargs"]:
+        ids = {task.env_id: key for key, task in TASKS.items() if task.max_steps is None}
+        name = ids.get(name, name)
+        return name, Registered(name, tuple(get["import"])) if get["import"] else name
+    try:
+        kwargs = json.loads(get["env_kwargs"])
+    except ValueError as error:
+        raise mg.BadInput(f"--env_kwargs: {get['env_kwargs']}: no JSON ({error})") from error
+    if not isinstance(kwargs, dict):
+        found = f"found {get['env_kwargs']}"
+        raise mg.BadInput(f'--env_kwargs: {found}, expected an object such as {{"wind": 2}}')
+    name = TASKS[name].env_id if name in TASKS else name
+    return name, Registered(name, tuple(get["import"]), kwargs)
 
 
 def _expanded(value: Any) -> Any:
@@ -232,7 +261,7 @@ def demonstrations(get: Mapping[str, Any]) -> mg.Demonstrations:
     smallest dataset.
     """
     task, name = TASKS.get(get["task"]), get["task"]
-    spec = make(name, get["seed"]).spec
+    spec = make(get["env"], get["seed"]).spec
     shown = mg.Demonstrations.load(get["demos"]) if get["demos"] else mg.expert_demonstrations(name)
     count = get["num_trajectories"] or (task.num_trajectories if task else None)
     if not get["num_trajectories"] and count and count > len(shown):
@@ -263,13 +292,13 @@ def train(algorithm: str, get: Mapping[str, Any]) -> list[dict[str, Any]]:
     out = folder(get, f"{algorithm}-{get['task']}-{label}-seed{get['seed']}")
     inputs: dict[str, Any] = {}
     if algorithm == "trpo":
-        make(get["task"], get["seed"])
+        make(get["env"], get["seed"])
     else:
         inputs["demonstrations"] = demonstrations(get)
     if "workers" in get:
         inputs["workers"] = get["workers"]
     load_tensorflow(get["threads"])
-    agent = getattr(mg, algorithm.upper())(get["task"], config=config, seed=get["seed"], **inputs)
+    agent = getattr(mg, algorithm.upper())(get["env"], config=config, seed=get["seed"], **inputs)
     agent.learn(
         **({} if algorithm == "bc" else {"env_steps": total}),
         run_dir=out,

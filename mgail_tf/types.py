@@ -1,8 +1,69 @@
 """The nouns of the package, as NamedTuples of NumPy arrays. Shapes are time-major: [T, B, ...]."""
 
+import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+
+
+class Leaf(NamedTuple):
+    """One array of a structured observation, and how it becomes components of the state.
+
+    Numbers stay as they are, in row-major order. Each entry of what is discrete becomes one-hot.
+    This is what `gymnasium.spaces.flatten` does.
+    """
+
+    path: tuple[str | int, ...]  # keys of dictionaries and places in tuples that lead to it
+    shape: tuple[int, ...]
+    choices: tuple[int, ...] = ()  # how many values each discrete entry has; (): it holds numbers
+    first: tuple[int, ...] = ()  # the smallest value of each discrete entry
+
+    @property
+    def name(self) -> str:
+        """What messages and signatures call it: "observation", or its path."""
+        return ".".join(map(str, self.path)) or "observation"
+
+    @property
+    def size(self) -> int:
+        """Number of components of the state."""
+        return sum(self.choices) if self.choices else math.prod(self.shape)
+
+    def flatten(self, observation: Any) -> np.ndarray:
+        """Return this leaf's components [size] of a whole observation, as float32.
+
+        Raises:
+            ValueError: it is not there, has another shape, or holds no such value.
+        """
+        value = observation
+        for key in self.path:
+            if not (isinstance(value, Mapping) if isinstance(key, str) else _is_tuple(value)):
+                raise ValueError(f"{self.name}: found no such entry")
+            try:
+                value = value[key]  # type: ignore[index]
+            except (KeyError, IndexError):
+                raise ValueError(f"{self.name}: found no such entry") from None
+        try:
+            array = np.asarray(value, np.float32)
+        except (TypeError, ValueError):
+            found = type(value).__name__
+            raise ValueError(f"{self.name}: found a {found}, expected numbers") from None
+        if array.shape != self.shape:
+            raise ValueError(f"{self.name}: found shape {array.shape}, expected {self.shape}")
+        if not self.choices:
+            return array.ravel()
+        places = array.ravel() - self.first
+        if not ((places == np.round(places)) & (places >= 0) & (places < self.choices)).all():
+            last = [n + k - 1 for n, k in zip(self.first, self.choices, strict=True)]
+            expected = f"expected whole numbers from {list(self.first)} to {last}"
+            raise ValueError(f"{self.name}: found {array.ravel().tolist()}, {expected}")
+        one_hot = np.zeros(self.size, np.float32)
+        one_hot[np.cumsum((0, *self.choices[:-1])) + places.astype(np.int64)] = 1.0
+        return one_hot
+
+
+def _is_tuple(value: Any) -> bool:
+    return isinstance(value, tuple | list)
 
 
 class Spec(NamedTuple):
@@ -16,6 +77,9 @@ class Spec(NamedTuple):
     action_high: np.ndarray  # [A]
     max_steps: int  # time limit
     first_action: int = 0  # number of the first discrete action
+    leaves: tuple[Leaf, ...] = ()  # of an observation that is no flat array; else empty
+    action_shape: tuple[int, ...] = ()  # of a continuous action that is no flat array; else empty
+    env_kwargs: str = ""  # JSON of what the environment was made with; "" if nothing
 
     @property
     def action_shift(self) -> np.ndarray:
@@ -27,6 +91,17 @@ class Spec(NamedTuple):
         """Half of the action range, [A]; 1 where the range is a single value."""
         half = (self.action_high - self.action_low) / 2
         return np.where(half > 0, half, np.ones_like(half))
+
+    def flatten(self, observation: Any) -> np.ndarray:
+        """Return the state [S] of an observation as the environment gives it, or a flat one.
+
+        Raises:
+            ValueError: it does not fit the observation space.
+        """
+        flat = isinstance(observation, np.ndarray) and observation.shape == (self.state_size,)
+        if flat or not self.leaves:
+            return np.array(observation, np.float32)
+        return np.concatenate([leaf.flatten(observation) for leaf in self.leaves])
 
     def scale_actions(self, actions: np.ndarray) -> np.ndarray:
         """Map actions [..., A] from environment units to [-1, 1]; one-hot ones stay as they are."""
@@ -65,6 +140,7 @@ class Episode(NamedTuple):
     terminated: bool  # the task ended at sN
     truncated: bool  # a time limit ended the episode at sN
     continued: bool  # s0 is the last state of the Episode collected before this one
+    success: bool | None = None  # of the task, by the last step's info; None: it does not say
 
 
 class StateActions(NamedTuple):

@@ -2,7 +2,7 @@
 
 import gymnasium
 import numpy as np
-from gymnasium.spaces import Box, Dict, Discrete
+from gymnasium.spaces import Box, Dict, Discrete, Sequence
 from gymnasium.wrappers import TimeLimit
 
 from mgail_tf.data.demonstrations import Demonstrations
@@ -33,10 +33,43 @@ class Linear(gymnasium.Env):
         return self._state.astype(np.float32), reward, False, False, {}
 
 
-class DictStates(Linear):
+class Structured(Linear):
+    """The linear environment, its state a dictionary and its action a matrix.
+
+    Beside the state there is a discrete entry that tells the sign of its first component. A step
+    succeeds where the state is near zero.
+    """
+
+    observation_space = Dict(
+        {
+            "state": Dict({"place": Box(-np.inf, np.inf, (1, 1)), "speed": Box(-9.0, 9.0, (1,))}),
+            "side": Discrete(2, start=1),
+        }
+    )
+    action_space = Box(-2.0, 2.0, (1, 1))
+
+    @staticmethod
+    def _observed(state):
+        place, speed = state
+        return {
+            "state": {"place": np.array([[place]]), "speed": np.array([speed], np.float32)},
+            "side": np.int64(2 if place > 0.0 else 1),
+        }
+
+    def reset(self, seed=None, options=None):
+        state, info = super().reset(seed, options)
+        return self._observed(state), info
+
+    def step(self, action):
+        assert action.shape == (1, 1)
+        state, reward, *ends, _ = super().step(action[0])
+        return self._observed(state), reward, *ends, {"is_success": reward > -0.5}
+
+
+class SequenceStates(Linear):
     """An observation space that is refused."""
 
-    observation_space = Dict({"a": Box(-1.0, 1.0, (2,))})
+    observation_space = Sequence(Box(-1.0, 1.0, (2,)))
 
 
 class ImageStates(Linear):
@@ -133,7 +166,7 @@ def register() -> None:
     """Make the toys known to gymnasium, once."""
     for name, toy, options in (
         ("ToyLinear-v0", Linear, {}),
-        ("ToyDict-v0", DictStates, {}),
+        ("ToySequence-v0", SequenceStates, {}),
         ("ToyImage-v0", ImageStates, {}),
         ("ToyAtOnce-v0", AtOnce, {}),
         ("ToyRaises-v0", Raises, {}),

@@ -47,7 +47,7 @@ class BC(Resumable):
         """
         self.env, self.seed = env, seed
         self.spec = spec = make(env, seed).spec
-        task = task_of(spec.env_id, spec.max_steps)
+        task = task_of(spec)
         self.config: BCConfig = settings_of("bc", task, config)
         self.demonstrations = fitting(demonstrations, spec)
         self.finished_policy: NumpyPolicy | None = None

@@ -61,7 +61,7 @@ class GAIL(Resumable):
         """
         self.env, self.seed = env, seed
         self.spec = spec = make(env, seed).spec
-        task = task_of(spec.env_id, spec.max_steps)
+        task = task_of(spec)
         self.config: GAILConfig = settings_of("gail", task, config)
         self.demonstrations = fitting(demonstrations, spec)
         self.finished_policy: NumpyPolicy | None = None

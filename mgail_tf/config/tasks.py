@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 from mgail_tf.config.algorithms import CONFIGS
 from mgail_tf.config.presets import preset_settings
 from mgail_tf.errors import BadInput
+from mgail_tf.types import Spec
 
 # Environment steps where neither a user nor a task says how many.
 DEFAULT_ENV_STEPS = {"bc": 0, "gail": 2_000_000, "mgail": 100_000, "trpo": 4_000_000}
@@ -154,12 +155,16 @@ TASKS: dict[str, Task] = {
 }
 
 
-def task_of(env_id: str, max_steps: int) -> str:
-    """Return the name of the task that an environment is, or its id if it is none of them."""
+def task_of(spec: Spec) -> str:
+    """Return the name of the task that an environment is, or its id if it is none of them.
+
+    An environment that is made with other keyword arguments than the task's is another one.
+    """
     for name, task in TASKS.items():
-        if task.env_id == env_id and task.max_steps in (None, max_steps):
+        same_limit = task.max_steps in (None, spec.max_steps)
+        if task.env_id == spec.env_id and same_limit and not spec.env_kwargs:
             return name
-    return env_id
+    return spec.env_id
 
 
 def for_task(algorithm: str, task: str, preset: str = "default") -> Any:

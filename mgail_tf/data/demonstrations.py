@@ -219,6 +219,17 @@ class Demonstrations:
         _check(name, "states: size", self.states.shape[1:], (spec.state_size,))
         return dataclasses.replace(self, actions=_applied(name, self.actions, spec))
 
+    def episodes(self, spec: Spec) -> list[StateActions]:
+        """Return every pair of each episode, states as observed, actions as networks see them.
+
+        Raises:
+            BadInput: the demonstrations do not fit the environment, see `for_spec`.
+        """
+        fitting = self.for_spec(spec)
+        scaled = spec.one_hot if spec.discrete else spec.scale_actions
+        steps = zip(fitting._split_states(), fitting._split(fitting.actions), strict=True)
+        return [StateActions(states[:-1], scaled(actions)) for states, actions in steps]
+
     def pairs(self, spec: Spec) -> StateActions:
         """Return the pairs that are learnt from: states as observed, actions as networks see them.
 

@@ -26,21 +26,26 @@ class Score(NamedTuple):
     return_mean: float
     return_std_over_episodes: float
     length_mean: float
+    success_rate: float = math.nan  # share of episodes that end in success; NaN where unknown
 
     def __str__(self) -> str:
         """Return one line for a person."""
+        known = not math.isnan(self.success_rate)
+        success = f", success in {100 * self.success_rate:.0f} %" if known else ""
         return (
             f"return {self.return_mean:.1f} +- {self.return_std_over_episodes:.1f} over "
-            f"{self.episodes} {self.mode} episodes of {self.length_mean:.0f} steps"
+            f"{self.episodes} {self.mode} episodes of {self.length_mean:.0f} steps{success}"
         )
 
     def rounded(self) -> dict[str, Any]:
         """Return the columns of a result row."""
-        values = {
-            name: x if isinstance(x, str) else round(float(x), 2)
-            for name, x in self._asdict().items()
+        return {
+            "mode": self.mode,
+            "episodes": self.episodes,
+            "return_mean": round(float(self.return_mean), 2),
+            "return_std_over_episodes": round(float(self.return_std_over_episodes), 2),
+            "length_mean": round(float(self.length_mean), 2),
         }
-        return {**values, "episodes": self.episodes}
 
 
 def evaluate(
@@ -56,7 +61,8 @@ def evaluate(
     An environment object is copied if it can be, so that a training on it is left alone.
 
     Args:
-        policy: an agent's `policy`, or anything with `act(state, rng)`.
+        policy: an agent's `policy`, or anything with `act(state, rng)`. Whether an episode was a
+            success is what `info["is_success"]` or `info["success"]` says at its last step.
         seed: of the environment and of what is sampled.
         mode: "deterministic" (the mean or most probable action) or "stochastic".
         seen: is given every episode.
@@ -71,15 +77,19 @@ def evaluate(
         expected = f"1 or more, {' or '.join(MODES)}"
         raise BadInput(f"evaluate: found {episodes} episodes, {mode}; expected {expected}")
     collector = Collector(make(apart_from(env), seed), np.random.default_rng(seed))
+    successes: list[bool] = []
     try:
         for _ in range(episodes):
             episode = collector.run_episode(policy, stochastic=mode == "stochastic")
+            if episode.success is not None:
+                successes.append(episode.success)
             if seen:
                 seen(episode)
     finally:
         collector.env.close()
     returns, lengths = np.asarray(collector.finished, np.float64).T
-    return Score(mode, episodes, returns.mean(), returns.std(), lengths.mean())
+    success = float(np.mean(successes)) if successes else math.nan
+    return Score(mode, episodes, returns.mean(), returns.std(), lengths.mean(), success)
 
 
 class _Uniform:

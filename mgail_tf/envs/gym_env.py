@@ -2,30 +2,49 @@
 
 import contextlib
 import copy
+import importlib
+import json
 import math
-import os
 import warnings
 import weakref
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import numpy as np
-
-os.environ.setdefault("MUJOCO_GL", "disabled")  # nothing here renders
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 import gymnasium
-from gymnasium.spaces import Box, Discrete
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 from gymnasium.wrappers import TimeLimit
 
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput, one_line
-from mgail_tf.types import Spec
+from mgail_tf.types import Leaf, Spec
 
 LONGEST_EPISODE = 10_000  # steps, where the environment sets no limit
 WIDEST_ACTION = 1e6  # a bound beyond it says nothing about the scale of actions
+LARGEST_STATE = 4096  # components
+_SUCCESS = ("is_success", "success")  # keys of a step's info that tell whether the task is done
+# Keyword arguments of an environment that change nothing but how it is looked at.
+_OF_RENDERING = ("render_mode", "width", "height", "camera_name", "camera_id")
 
 # An environment, a function that makes one, the name of a task, or a Gymnasium id.
 EnvLike = gymnasium.Env | Callable[[], gymnasium.Env] | str
+
+
+class Registered(NamedTuple):
+    """A function that makes a registered environment, in whatever process it is called."""
+
+    env_id: str
+    modules: tuple[str, ...] = ()  # imported before, so that they register it
+    kwargs: Mapping[str, Any] = {}
+
+    def __call__(self) -> gymnasium.Env:
+        """Return a new environment."""
+        for module in self.modules:
+            importlib.import_module(module)
+        task = TASKS.get(self.env_id)
+        limit = {"max_episode_steps": task.max_steps} if task and task.max_steps else {}
+        name = task.env_id if task else self.env_id
+        return gymnasium.make(name, disable_env_checker=True, **{**limit, **self.kwargs})
 
 
 class Environment:
@@ -44,6 +63,7 @@ class Environment:
         self._env = env
         self._seed: int | None = seed
         self._warned = False
+        self.success: bool | None = None  # by the last step's info; None: it does not say
         self.close = weakref.finalize(self, _close, env if owned else None)
 
     def origin(self) -> dict[str, Any]:
@@ -90,7 +110,8 @@ class Environment:
         action = spec.apply(sample)
         result = self._call("step", int(action) if spec.discrete else self._native(action))
         names = "observation, reward, terminated, truncated, info"
-        state, reward, terminated, truncated, _ = self._parts("step", result, names)
+        state, reward, terminated, truncated, info = self._parts("step", result, names)
+        self.success = _success(info)
         applied = sample if spec.discrete else action
         ends = bool(terminated), bool(truncated)
         return applied, self._state(state), self._reward(reward), *ends
@@ -116,6 +137,7 @@ class Environment:
     def _native(self, action: np.ndarray) -> np.ndarray:
         """Return a new array of the action space's type, within its bounds."""
         space: Any = self._env.action_space
+        action = action.reshape(space.shape)
         if space.dtype == action.dtype:
             return action.copy()
         return np.clip(action.astype(space.dtype), space.low, space.high)
@@ -137,8 +159,10 @@ class Environment:
         """Return a new float32 array [S] of an observation."""
         expected = (self.spec.state_size,)
         try:
-            array = np.array(state, np.float32)
-        except (TypeError, ValueError):
+            array = self.spec.flatten(state)
+        except (TypeError, ValueError) as error:
+            if self.spec.leaves:
+                raise BadInput(f"{self.spec.env_id}: state: {one_line(error)}") from None
             found = type(state).__name__
             raise BadInput(
                 f"{self.spec.env_id}: state: found a {found}, expected numbers of shape {expected}"
@@ -178,20 +202,73 @@ def _generator(state: Mapping[str, Any]) -> Any:
     return generator
 
 
-def _spec(env_id: str, env: gymnasium.Env, max_steps: int) -> Spec:
-    states, actions = env.observation_space, env.action_space
-    if not isinstance(states, Box) or len(states.shape) != 1:
-        found = " ".join(str(states).split())
-        raise BadInput(f"{env_id}: observation space is {found}, expected a flat Box")
+def _success(info: Any) -> bool | None:
+    """Return what a step's info says of the task; None if it says nothing."""
+    if isinstance(info, Mapping):
+        for name in _SUCCESS:
+            if name in info and np.size(info[name]) == 1:
+                return bool(info[name])
+    return None
+
+
+def _leaves(space: gymnasium.Space, path: tuple[str | int, ...] = ()) -> Iterator[Leaf]:
+    """Yield the arrays of an observation, in the order in which Gymnasium flattens them.
+
+    Raises:
+        ValueError: names what has no fixed number of components, or is a picture.
+    """
+    if isinstance(space, Dict):
+        for name, inner in space.spaces.items():
+            yield from _leaves(inner, (*path, name))
+    elif isinstance(space, Tuple):
+        for place, inner in enumerate(space.spaces):
+            yield from _leaves(inner, (*path, place))
+    elif isinstance(space, Discrete):
+        yield Leaf(path, (), (int(space.n),), (int(space.start),))
+    elif isinstance(space, MultiDiscrete):
+        sizes, first = space.nvec.ravel().tolist(), space.start.ravel().tolist()
+        yield Leaf(path, space.shape, tuple(sizes), tuple(first))
+    elif isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) > 1:
+        raise ValueError("pictures are not supported: encode them in a wrapper, as a vector")
+    elif isinstance(space, Box | MultiBinary):
+        yield Leaf(path, space.shape)
+    else:
+        kinds = "Box, Discrete, MultiDiscrete, MultiBinary, Dict and Tuple"
+        raise ValueError(f"expected one made of {kinds}")
+
+
+def _observed(env_id: str, space: gymnasium.Space) -> tuple[Leaf, ...]:
+    """Return the arrays of an observation.
+
+    Raises:
+        BadInput: the observation space cannot be flattened, or is too large.
+    """
+    found = " ".join(str(space).split())
+    try:
+        leaves = tuple(_leaves(space))
+    except ValueError as error:
+        raise BadInput(f"{env_id}: observation space is {found}: {error}") from None
+    size = sum(leaf.size for leaf in leaves)
+    if not 1 <= size <= LARGEST_STATE:
+        expected = f"{size} components, expected 1 to {LARGEST_STATE}"
+        raise BadInput(f"{env_id}: observation space is {found}: found {expected}")
+    return leaves
+
+
+def _spec(env_id: str, env: gymnasium.Env, max_steps: int, kwargs: str) -> Spec:
+    leaves, actions = _observed(env_id, env.observation_space), env.action_space
+    flat = len(leaves) == 1 and isinstance(env.observation_space, Box) and len(leaves[0].shape) == 1
+    shape: tuple[int, ...] = ()
     if isinstance(actions, Discrete):
         size, discrete = int(actions.n), True
         low, high = -np.ones(size, np.float32), np.ones(size, np.float32)
-    elif isinstance(actions, Box) and len(actions.shape) == 1:
-        size, discrete = actions.shape[0], False
+    elif isinstance(actions, Box) and actions.shape != (0,):
+        size, discrete = math.prod(actions.shape), False
+        shape = actions.shape if len(actions.shape) != 1 else ()
         if actions.dtype.kind != "f":
             expected = "expected floats (round them in a wrapper) or Discrete"
             raise BadInput(f"{env_id}: action space holds {actions.dtype}, {expected}")
-        low, high = actions.low.astype(np.float32), actions.high.astype(np.float32)
+        low, high = (bound.astype(np.float32).ravel() for bound in (actions.low, actions.high))
         widest = float(np.max(np.abs([actions.low, actions.high]), initial=0.0))
         if not widest <= WIDEST_ACTION:
             found, expected = f"a bound of {widest:g}", f"bounds within +-{WIDEST_ACTION:g}"
@@ -199,10 +276,23 @@ def _spec(env_id: str, env: gymnasium.Env, max_steps: int) -> Spec:
                 f"{env_id}: action space is unbounded: found {found}, expected {expected}"
             )
     else:
-        found = " ".join(str(actions).split())
-        raise BadInput(f"{env_id}: action space is {found}, expected Discrete or a flat Box")
-    first = int(actions.start) if isinstance(actions, Discrete) else 0
-    return Spec(env_id, states.shape[0], size, discrete, low, high, max_steps, first)
+        found, hint = " ".join(str(actions).split()), ""
+        if isinstance(actions, MultiDiscrete | MultiBinary):
+            hint = "; number its combinations in a gymnasium.wrappers.TransformAction"
+        raise BadInput(f"{env_id}: action space is {found}, expected Discrete or a Box{hint}")
+    return Spec(
+        env_id,
+        sum(leaf.size for leaf in leaves),
+        size,
+        discrete,
+        low,
+        high,
+        max_steps,
+        first_action=int(actions.start) if isinstance(actions, Discrete) else 0,
+        leaves=() if flat else leaves,
+        action_shape=shape,
+        env_kwargs=kwargs,
+    )
 
 
 def copy_of(env: EnvLike) -> EnvLike | None:
@@ -233,7 +323,9 @@ def make(env: EnvLike, seed: int) -> Environment:
     One without a time limit is cut off after `LONGEST_EPISODE` steps: scoring it must end.
 
     Raises:
-        BadInput: it cannot be made, or its spaces are not a flat Box with Box or Discrete actions.
+        BadInput: it cannot be made, or its spaces are of no kind that is supported: observations
+            are made of Box, Discrete, MultiDiscrete, MultiBinary, Dict and Tuple, actions are a Box
+            or Discrete.
     """
     made = _made(env)
     env_id = made.spec.id if made.spec else type(made.unwrapped).__name__
@@ -241,7 +333,21 @@ def make(env: EnvLike, seed: int) -> Environment:
     if limit is None:
         made, limit = TimeLimit(made, LONGEST_EPISODE), LONGEST_EPISODE
     owned = not isinstance(env, gymnasium.Env)
-    return Environment(made, _spec(env_id, made, limit), seed, owned)
+    return Environment(made, _spec(env_id, made, limit, _kwargs(made)), seed, owned)
+
+
+def _kwargs(env: gymnasium.Env) -> str:
+    """Return JSON of what a registered environment was made with; "" if nothing."""
+    given = dict(env.spec.kwargs) if env.spec else {}
+    if env.spec and env.spec.id in gymnasium.registry:
+        usual = gymnasium.registry[env.spec.id].kwargs
+        given = {k: v for k, v in given.items() if k not in usual or not _same(usual[k], v)}
+    given = {name: value for name, value in given.items() if name not in _OF_RENDERING}
+    return json.dumps(given, sort_keys=True, default=repr) if given else ""
+
+
+def _same(one: Any, other: Any) -> bool:
+    return bool(np.array_equal(one, other))
 
 
 def _time_limit(env: gymnasium.Env) -> int | None:
@@ -257,16 +363,12 @@ def _time_limit(env: gymnasium.Env) -> int | None:
 def _made(env: EnvLike) -> gymnasium.Env:
     if isinstance(env, gymnasium.Env):
         return env
-    task = TASKS.get(env) if isinstance(env, str) else None
-    name = task.env_id if task else env
-    options = {"max_episode_steps": task.max_steps} if task and task.max_steps else {}
+    maker = Registered(env) if isinstance(env, str) else env
+    name = maker.env_id if isinstance(maker, Registered) else maker
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            if not isinstance(name, str):
-                made = name()
-            else:
-                made = gymnasium.make(name, disable_env_checker=True, **options)
+            made = maker()
     except Exception as error:  # whatever a user's environment raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         names = ", ".join(TASKS)

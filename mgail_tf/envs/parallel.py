@@ -5,6 +5,7 @@ What is collected depends on how many environments there are, not on how many pr
 
 import contextlib
 import multiprocessing
+import os
 import signal
 import weakref
 from collections.abc import Mapping
@@ -69,6 +70,7 @@ class _Share:
 def _serve(pipe: Any, *share: Any) -> None:
     """Answer (method, arguments) with (result, error) until the other end is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    os.environ["MUJOCO_GL"] = "disabled"  # nothing is rendered here
     held: _Share | None = None
     try:
         while True:

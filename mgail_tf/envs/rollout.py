@@ -139,4 +139,5 @@ class Collector(Resumable):
                 terminated,
                 truncated,
                 continued,
+                self.env.success,
             )

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from mgail_tf.data.normaliser import Normaliser
 from mgail_tf.errors import UNREADABLE, BadInput
@@ -68,16 +67,22 @@ class NumpyPolicy(NamedTuple):
         sample[np.argmax(head)] = 1.0
         return sample
 
-    def predict(self, state: ArrayLike, rng: np.random.Generator | None = None) -> np.ndarray:
-        """Return the action for one state [S] as the environment takes it.
+    def predict(self, state: Any, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the action for one observation as the environment takes it.
 
         Args:
+            state: the observation as the environment gives it (a dictionary, for example), or
+                flat, [S].
             rng: draws a sample; without it the mean or most probable action is returned.
 
         Returns:
-            [A] clipped to the action space, or the number of a discrete action (0-d).
+            An array clipped to the action space, or the number of a discrete action (0-d).
+
+        Raises:
+            ValueError: the observation is not one of the environment's.
         """
-        return np.asarray(self.spec.apply(self.act(np.asarray(state, np.float32), rng)))
+        action = np.asarray(self.spec.apply(self.act(self.spec.flatten(state), rng)))
+        return action.reshape(self.spec.action_shape) if self.spec.action_shape else action
 
     def save(self, path: str | Path) -> None:
         """Write an npz of plain arrays (nothing pickled), with the env id."""

@@ -14,7 +14,7 @@ import tensorflow as tf
 from mgail_tf.errors import BadInput
 from mgail_tf.files import check_free, to_json
 from mgail_tf.policies.numpy_policy import NumpyPolicy
-from mgail_tf.types import Spec
+from mgail_tf.types import Leaf, Spec
 
 _ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
 
@@ -50,6 +50,19 @@ class _Exported(tf.Module):
             return {"actions": self._applied(head)}
 
         self.serve, self.act, self.sample = serve, act, sample
+        if spec.leaves:
+            parts = {
+                leaf.name: tf.TensorSpec(
+                    [None, *leaf.shape], tf.int64 if leaf.choices else tf.float32, leaf.name
+                )
+                for leaf in spec.leaves
+            }
+
+            @tf.function(input_signature=[parts])
+            def act_on(observations):
+                return act(tf.concat([_flat(x, observations[x.name]) for x in spec.leaves], 1))
+
+            self.act_on = act_on
 
     def _head(self, states):
         """Return means in [-1, 1] units or logits [B, A], as `NumpyPolicy.head` does, in float32.
@@ -75,7 +88,17 @@ class _Exported(tf.Module):
         if spec.discrete:
             return spec.first_action + tf.argmax(head, -1)
         actions = spec.action_shift + spec.action_scale * head
-        return tf.clip_by_value(actions, spec.action_low, spec.action_high)
+        actions = tf.clip_by_value(actions, spec.action_low, spec.action_high)
+        return tf.reshape(actions, [-1, *spec.action_shape]) if spec.action_shape else actions
+
+
+def _flat(leaf: Leaf, values):
+    """Return the components [B, size] of one array of the observations [B, ...]."""
+    if not leaf.choices:
+        return tf.reshape(values, [-1, leaf.size])
+    places = tf.reshape(values, [-1, len(leaf.choices)]) - np.array(leaf.first, np.int64)
+    one_hot = [tf.one_hot(places[:, i], count) for i, count in enumerate(leaf.choices)]
+    return tf.concat(one_hot, 1)
 
 
 def _finite(states):
@@ -104,7 +127,8 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
 
     states: float32 [B, S] as observed; seed: int64 []. Both return {"actions": [B, A] or [B]}, and
     refuse states that are not finite. `serving_default` is `act` without that check, in operations
-    that TFLite has too.
+    that TFLite has too. Where observations are no flat array, the function `act_on` takes a
+    dictionary of their arrays [B, ...] by name, such as "goal.position", and does what `act` does.
     `metadata` goes to metadata.json in the same folder, with the env id and the sizes.
 
     Raises:
@@ -128,6 +152,8 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
         "action_low": None if spec.discrete else spec.action_low.tolist(),
         "action_high": None if spec.discrete else spec.action_high.tolist(),
         "first_action": spec.first_action,
+        "observation": [leaf._asdict() | {"name": leaf.name} for leaf in spec.leaves] or None,
+        "action_shape": list(spec.action_shape) or None,
         **metadata,
     }
     (path / "metadata.json").write_text(to_json(described))
@@ -168,4 +194,4 @@ class SavedPolicy:
         action = result["actions"].numpy()[0]
         if self._spec.discrete:
             return self._spec.one_hot(action)
-        return self._spec.scale_actions(action)
+        return self._spec.scale_actions(action.ravel())

@@ -90,9 +90,7 @@ def audit(
         by the expert's returns, and `share` is that as a share of the score with the expert.
     """
     spec = make(env, seed).spec
-    reference = experts.reference(
-        task_of(spec.env_id, spec.max_steps), env, demonstrations, EVALUATION_SEED
-    )
+    reference = experts.reference(task_of(spec), env, demonstrations, EVALUATION_SEED)
     constant = constant_demonstrations(env, seed, len(demonstrations.pairs(spec).states))
     if config.cost is None:  # by the expert's demonstrations in every audit
         config = dataclasses.replace(config, cost=judged_cost(demonstrations))

@@ -113,7 +113,7 @@ def learn(
         Diverged: a number of the training is not finite.
         KeyboardInterrupt: Ctrl-C was pressed; the run was saved before.
     """
-    task = task_of(agent.spec.env_id, agent.spec.max_steps)
+    task = task_of(agent.spec)
     total = budget(agent.algorithm, task) if total is None else total
     if agent.unit == "env_steps":
         agent.config.check_budget(total)
@@ -203,6 +203,7 @@ def _described(agent: Learner, task: str, total: int, label: str) -> dict[str, A
         "task": task,
         "variant": label,
         "seed": agent.seed,
+        **({"env_kwargs": agent.spec.env_kwargs} if agent.spec.env_kwargs else {}),
         **({"env_steps": total} if agent.unit == "env_steps" else {}),
         **demonstrations,
         "config": dataclasses.asdict(agent.config),

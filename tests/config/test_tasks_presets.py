@@ -7,7 +7,7 @@ import pytest
 from mgail_tf.config.algorithms import CONFIGS, MGAILConfig
 from mgail_tf.config.presets import ADDITIONS, PRESETS, ablations, preset_settings
 from mgail_tf.config.tasks import COMMON, DEFAULT_ENV_STEPS, TASKS, budget, for_task, task_of
-from mgail_tf.envs.gym_env import make
+from mgail_tf.envs.gym_env import Registered, make
 from mgail_tf.errors import BadInput
 
 PAPER = PRESETS["mgail"]["paper"]
@@ -50,12 +50,16 @@ def test_settings_and_budgets_differ_between_tasks_and_algorithms():
 @pytest.mark.parametrize("name", TASKS)
 def test_a_task_is_known_by_its_environment_and_time_limit(name):
     spec = make(name, 0).spec
-    assert task_of(spec.env_id, spec.max_steps) == name
+    assert task_of(spec) == name
 
 
 def test_another_environment_or_time_limit_is_no_task():
-    assert task_of("Pendulum-v1", 200) == "Pendulum-v1"
-    assert task_of("CartPole-v1", 500) == "CartPole-v1"  # the paper's limit is 200
+    assert task_of(make("Pendulum-v1", 0).spec) == "Pendulum-v1"
+    assert task_of(make("CartPole-v1", 0).spec) == "CartPole-v1"  # the paper's limit is 200
+    windy = Registered("hopper", kwargs={"forward_reward_weight": 2.0})
+    assert task_of(make(windy, 0).spec) == "Hopper-v5"
+    usual = Registered("hopper", kwargs={"forward_reward_weight": 1.0, "render_mode": None})
+    assert task_of(make(usual, 0).spec) in ("hopper", "Hopper-v5")
 
 
 # -- presets ---------------------------------------------------------------------------------

@@ -135,6 +135,8 @@ def test_metadata_says_what_the_policy_is(exported, kind):
         "action_low": None if spec.discrete else LOW.tolist(),
         "action_high": None if spec.discrete else HIGH.tolist(),
         "first_action": 0,
+        "observation": None,
+        "action_shape": None,
         **METADATA,
     }
 

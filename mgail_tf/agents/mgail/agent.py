@@ -98,7 +98,7 @@ class MGAIL(Resumable):
         self.env, self.seed = env, seed
         environment = make(env, seed)
         self.spec = spec = environment.spec
-        task = task_of(spec.env_id, spec.max_steps)
+        task = task_of(spec)
         self.config: MGAILConfig = settings_of("mgail", task, config)
         config = self.config
         self.demonstrations = fitting(demonstrations, spec)

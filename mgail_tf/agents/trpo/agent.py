@@ -46,7 +46,7 @@ class TRPO(Resumable):
         """
         self.env, self.seed, self.demonstrations = env, seed, None
         self.spec = spec = make(env, seed).spec
-        task = task_of(spec.env_id, spec.max_steps)
+        task = task_of(spec)
         self.config: TRPOConfig = settings_of("trpo", task, config)
         self.finished_policy: NumpyPolicy | None = None
         config = self.config
