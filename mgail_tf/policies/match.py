@@ -32,8 +32,8 @@ class Match(NamedTuple):
     pair_distance: float
     """The same of state-action pairs."""
     classifier_accuracy: float
-    """Balanced accuracy in [0, 1] of a classifier of pairs, on episodes that it was not fitted to:
-    0.5 where it cannot tell them apart, 1 where it always can."""
+    """Balanced accuracy in [0.5, 1] of a classifier of pairs, on episodes that it was not fitted to:
+    0.5 where it cannot tell them apart (or errs more often), 1 where it always can."""
     length_mean: float
     """Steps of the policy's episodes."""
     shown_length_mean: float
@@ -175,7 +175,7 @@ def _accuracy(
             return float("nan")
         classifier = SVC(C=10.0, class_weight="balanced").fit(x[~out], y[~out])
         guessed[out] = classifier.predict(x[out])
-    return float(balanced_accuracy_score(y, guessed))
+    return max(0.5, float(balanced_accuracy_score(y, guessed)))
 
 
 def _folds(groups: np.ndarray) -> np.ndarray:

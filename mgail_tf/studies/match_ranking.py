@@ -1,0 +1,74 @@
+"""Does `match`, which sees no reward, rank policies as their return does?
+
+Each task gets policies from bad to good: the committed expert, the expert with ever larger errors
+in its weights, clones of ever more demonstrations, and random actions.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from mgail_tf.agents.bc import BC
+from mgail_tf.config.tasks import TASKS
+from mgail_tf.envs.evaluation import EVALUATION_SEED, evaluate
+from mgail_tf.envs.gym_env import make
+from mgail_tf.envs.rollout import Policy, RandomPolicy
+from mgail_tf.policies import experts
+from mgail_tf.policies.match import compare
+from mgail_tf.policies.numpy_policy import NumpyPolicy
+from mgail_tf.types import Episode
+
+COLUMNS = (
+    *("task", "policy", "return_mean", "distance", "state_distance", "pair_distance"),
+    *("classifier_accuracy", "length_mean", "terminated"),
+)
+KEY = COLUMNS[:2]
+MEASURES = ("distance", "state_distance", "pair_distance", "classifier_accuracy")
+ERRORS = tuple(np.geomspace(0.05, 1.0, 12))  # of the expert's weights, relative
+HELD_OUT_SEED = 1  # of the demonstrations that no clone has seen
+
+
+def policies(task: str, seed: int = 0) -> Iterator[tuple[str, Policy]]:
+    """Yield (name, policy) from the best to the worst kinds, 25 of them."""
+    spec = make(task, seed).spec
+    expert = experts.load(task, spec)
+    yield "expert", expert
+    rng = np.random.default_rng(seed)
+    for error in ERRORS:
+        yield f"expert, errors {error:.2f}", _disturbed(expert, error, rng)
+    shown, every = experts.expert_demonstrations(task), TASKS[task].subsample
+    for count in (1, 2, 4, len(shown)):
+        for sampling in (1, every, 4 * every):
+            clone = BC(task, shown.sample(count, sampling, seed), seed=seed).learn()
+            yield f"clone of {count}, 1 pair in {sampling}", clone.policy
+    yield "random", RandomPolicy(spec, 0.5)
+
+
+def _disturbed(policy: NumpyPolicy, error: float, rng: np.random.Generator) -> NumpyPolicy:
+    weights = (w * (1.0 + error * rng.standard_normal(w.shape)) for w in policy.weights)
+    return policy._replace(weights=tuple(w.astype(np.float32) for w in weights))
+
+
+def measure(task: str, episodes: int = 10, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """Yield a row for each policy: its return, and its match with held-out demonstrations."""
+    spec = make(task, seed).spec
+    expert = experts.load(task, spec)
+    held_out = experts.collect(expert, task, episodes, HELD_OUT_SEED, stochastic=True)
+    for name, policy in policies(task, seed):
+        rolled: list[Episode] = []
+        mode = "stochastic" if name == "random" else "deterministic"
+        score = evaluate(policy, task, episodes, EVALUATION_SEED, mode, seen=rolled.append)
+        found = compare(rolled, held_out.for_spec(spec), spec)
+        values = {name: getattr(found, name) for name in COLUMNS[3:]}
+        row: dict[str, Any] = {"task": task, "policy": name, "return_mean": score.return_mean}
+        yield row | values
+
+
+def correlation(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Return Spearman's rho between the return and each measure, turned round: 1 is the same."""
+    returns = [row["return_mean"] for row in rows]
+    return {
+        name: float(spearmanr(returns, [-row[name] for row in rows]).statistic) for name in MEASURES
+    }
