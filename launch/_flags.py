@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import math
 import os
 import platform
 import re
@@ -29,6 +28,7 @@ from mgail_tf.config.tasks import TASKS, budget
 from mgail_tf.envs.gym_env import EnvLike, Registered, make
 from mgail_tf.errors import one_line
 from mgail_tf.files import check_free
+from mgail_tf.training import compile_cache
 
 _TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id, also as my_module:MyEnv-v0."
 # Shared flags by name: how each is defined, its default, its help, its least value.
@@ -54,6 +54,18 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
         "Keep the last, to go on to more steps.",
         None,
     ),
+    "held_out_trajectories": (
+        flags.DEFINE_integer,
+        0,
+        "Trajectories that training does not see, to measure how well its behaviour matches them.",
+        0,
+    ),
+    "keep": (
+        flags.DEFINE_string,
+        "final",
+        "final, or best_match: the policy on the way, or the cloned one, that matches best.",
+        None,
+    ),
     "workers": (flags.DEFINE_integer, 1, "Processes that step num_envs environments.", 1),
     "threads": (flags.DEFINE_integer, 1, "TensorFlow threads; 1 leaves cores to other runs.", 1),
     "smoke": (flags.DEFINE_boolean, False, "Do the same job in seconds, too short to learn.", None),
@@ -63,7 +75,10 @@ TRAINING = (
     *("task", "seed", "env_steps", "set", "episodes", "out", "label"),
     *("resume", "checkpoint_every", "keep_checkpoint", "threads", "smoke"),
 )
-IMITATION = (*TRAINING, "preset", "demos", "num_trajectories", "subsample")
+IMITATION = (
+    *(*TRAINING, "preset", "demos", "num_trajectories", "subsample"),
+    *("held_out_trajectories", "keep"),
+)
 # What --smoke sets: the same job in seconds.
 _SMOKE_TRPO = ["batch_steps=200", "value_epochs=1", "compile=graph"]
 SMOKE: dict[str, tuple[int | None, list[str]]] = {
@@ -224,6 +239,7 @@ def load_tensorflow(threads: int) -> None:
     """
     # a third of the compile time, and nothing lost at run time on the CPU (docs/speed.md)
     os.environ.setdefault("XLA_FLAGS", "--xla_llvm_disable_expensive_passes=true")
+    compile_cache.prepare()
     sys.stderr.flush()
     terminal, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
@@ -254,21 +270,28 @@ def settings(algorithm: str, get: Mapping[str, Any]) -> tuple[Any, int]:
     return config, total
 
 
-def demonstrations(get: Mapping[str, Any]) -> mg.Demonstrations:
-    """Return the demonstrations that the flags name, checked against the environment.
+def demonstrations(get: Mapping[str, Any]) -> tuple[mg.Demonstrations, mg.Demonstrations | None]:
+    """Return the demonstrations that the flags name and those that are held out, both checked.
 
     By default all pairs for an environment of the user's, and for one of the paper's tasks its
     smallest dataset.
     """
-    task, name = TASKS.get(get["task"]), get["task"]
+    task, name, held = TASKS.get(get["task"]), get["task"], get.get("held_out_trajectories") or 0
     spec = make(get["env"], get["seed"]).spec
     shown = mg.Demonstrations.load(get["demos"]) if get["demos"] else mg.expert_demonstrations(name)
+    shown = shown.for_spec(spec)
     count = get["num_trajectories"] or (task.num_trajectories if task else None)
     if not get["num_trajectories"] and count and count > len(shown):
         found = f"found {len(shown)} trajectories, expected {count}, the paper's smallest dataset"
         raise mg.BadInput(f"{shown.source}: {found} of {name}; --num_trajectories says otherwise")
     every = get["subsample"] or (task.subsample if task else 1)
-    return shown.for_spec(spec).sample(count, every, get["seed"])
+    if not held:
+        return shown.sample(count, every, get["seed"]), None
+    if (count or 1) + held > len(shown):
+        found = f"found {held} beside {count or 1} of {len(shown)} trajectories"
+        raise mg.BadInput(f"--held_out_trajectories: {found}, expected that many to be left over")
+    held_out = shown.held_out(held, get["seed"])
+    return shown.sample(count or len(shown) - held, every, get["seed"]), held_out
 
 
 def as_file_name(text: str) -> str:
@@ -285,19 +308,27 @@ def folder(get: Mapping[str, Any], name: str) -> Path:
     return out
 
 
-def train(algorithm: str, get: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Do the run that the flags describe; return its result rows."""
+def train(algorithm: str, get: Mapping[str, Any]) -> Path:
+    """Do the run that the flags describe, and return its folder."""
     config, total = settings(algorithm, get)
     label = get.get("label") or get.get("preset") or "default"
     out = folder(get, f"{algorithm}-{get['task']}-{label}-seed{get['seed']}")
+    if (keep := get.get("keep") or "final") not in ("final", "best_match"):
+        raise mg.BadInput(f"--keep: found {keep!r}, expected final or best_match")
     inputs: dict[str, Any] = {}
+    options: dict[str, Any] = {"keep": keep}
     if algorithm == "trpo":
         make(get["env"], get["seed"])
     else:
-        inputs["demonstrations"] = demonstrations(get)
+        inputs["demonstrations"], options["held_out"] = demonstrations(get)
     if "workers" in get:
         inputs["workers"] = get["workers"]
+    say("loading TensorFlow ...")
     load_tensorflow(get["threads"])
+    if keep == "best_match" and algorithm != "bc":
+        say("cloning, for a policy to choose from ...")
+        clone = mg.BC(get["env"], inputs["demonstrations"], seed=get["seed"])
+        options["candidates"] = {"cloned": clone.learn().policy}
     agent = getattr(mg, algorithm.upper())(get["env"], config=config, seed=get["seed"], **inputs)
     agent.learn(
         **({} if algorithm == "bc" else {"env_steps": total}),
@@ -308,22 +339,11 @@ def train(algorithm: str, get: Mapping[str, Any]) -> list[dict[str, Any]]:
         keep_checkpoint=get.get("keep_checkpoint", False),
         label=label,
         progress=True,
+        **options,
     )
-    return json.loads((out / "final.json").read_text())["rows"]
+    return out
 
 
-def print_scores(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Print result rows as a table on standard output."""
-    print(f"{'algorithm':12}{'mode':16}{'return':>10}{'std':>9}{'length':>9}{'normalised':>12}")
-    for row in rows:
-        numbers = [
-            math.nan if row[name] is None else float(row[name])
-            for name in ("return_mean", "return_std_over_episodes", "length_mean", "normalised")
-        ]
-        columns = "{:10.1f}{:9.1f}{:9.1f}{:12.3f}".format(*numbers)
-        print(f"{row['algorithm']:12}{row['mode']:16}{columns}")
-    steps, seconds = (float(rows[-1][name]) for name in ("env_steps", "wall_seconds"))
-    if steps:
-        print(
-            f"{steps:,.0f} environment steps in {seconds:,.0f} s: {steps / seconds:,.0f} a second"
-        )
+def say(text: str) -> None:
+    """Tell on standard error what is being done."""
+    print(text, file=sys.stderr, flush=True)

@@ -30,7 +30,7 @@ flags.DEFINE_string(
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     config, env_steps = _flags.settings(get["algorithm"], get)
-    demonstrations = _flags.demonstrations(get)
+    demonstrations, _ = _flags.demonstrations(get)
     _flags.load_tensorflow(get["threads"])
     from mgail_tf.studies import bias_audit
 
@@ -40,7 +40,7 @@ def job(get: dict[str, Any]) -> None:
     tables.check(table, bias_audit.COLUMNS)
     rows = bias_audit.audit(
         mg.GAIL if get["algorithm"] == "gail" else mg.MGAIL,
-        get["task"],
+        get["env"],
         demonstrations,
         config,
         env_steps,

@@ -29,13 +29,13 @@ flags.DEFINE_string("table", "runs/gradients.csv", "CSV to merge the rows into."
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     config, env_steps = _flags.settings("mgail", get)
-    demonstrations = _flags.demonstrations(get)
+    demonstrations, _ = _flags.demonstrations(get)
     _flags.load_tensorflow(get["threads"])
     from mgail_tf.studies import gradient_comparison
 
     table = Path(get["table"])
     tables.check(table, gradient_comparison.TABLE)
-    agent = mg.MGAIL(get["task"], demonstrations, config, get["seed"])
+    agent = mg.MGAIL(get["env"], demonstrations, config, get["seed"])
     gradient_comparison.check(agent)
     agent.learn(env_steps)
     run = {"task": get["task"], "seed": get["seed"], "env_steps": env_steps}

@@ -1,6 +1,9 @@
-"""The main job: clone and imitate the committed expert, and print all three side by side.
+"""The main job: clone and imitate an expert, and print what came of it beside the expert.
 
-python launch/quickstart.py --task=hopper
+    python launch/quickstart.py --task=hopper
+    python launch/quickstart.py --task=my_module:MyEnv-v0 --demos=mine.npz
+
+By default the demonstrations are of the task's committed expert.
 """
 
 import sys
@@ -11,29 +14,24 @@ import _flags
 
 import mgail_tf as mg
 from mgail_tf.config.tasks import TASKS
-from mgail_tf.policies import experts
 
-FLAGS = _flags.define(
-    "task", "seed", "env_steps", "set", "out", "smoke", "resume", "threads", "checkpoint_every"
-)
+FLAGS = _flags.define(*(name for name in _flags.IMITATION if name not in ("label", "preset")))
 
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     task, seed = get["task"], get["seed"]
-    if task not in TASKS:
-        raise mg.BadInput(f"--task={task}: expected one of {', '.join(TASKS)}")
-    out = Path(get["out"] or f"runs/imitate-{task}-seed{seed}")
-    given = {"demos": None, "num_trajectories": None, "subsample": None, "episodes": 50, **get}
-    _flags.settings("mgail", given)  # refused before anything is trained
-    rows = experts.rows(task)
+    if task not in TASKS and not get["demos"]:
+        names = ", ".join(TASKS)
+        raise mg.BadInput(f"--task={task}: expected --demos with it, or one of {names}")
+    out = Path(get["out"] or f"runs/imitate-{_flags.as_file_name(task)}-seed{seed}")
+    _flags.settings("mgail", get)  # refused before anything is trained
     for algorithm in ("bc", "mgail"):
-        settings = given["set"] if algorithm == "mgail" else []
-        run = {**given, "out": str(out / algorithm), "set": settings}
-        rows += _flags.train(algorithm, run)
-    _flags.print_scores(rows)
-    print(f"\npolicy:         {out}/mgail/saved_model\nlearning curve: {out}/mgail/curve.png")
-    print(f"result rows:    {out}/mgail/final.json")
+        settings = get["set"] if algorithm == "mgail" else []
+        keep = get["keep"] if algorithm == "mgail" else "final"
+        run = {**get, "out": str(out / algorithm), "set": settings, "keep": keep}
+        folder = _flags.train(algorithm, run)
+    print(mg.verdict(folder))
 
 
 main = _flags.script(job, FLAGS, settings_of="mgail")

@@ -8,12 +8,14 @@ from typing import Any
 
 import _flags
 
-FLAGS = _flags.define(*(name for name in _flags.IMITATION if name != "env_steps"))
+import mgail_tf as mg
+
+FLAGS = _flags.define(*(n for n in _flags.IMITATION if n not in ("env_steps", "keep")))
 
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    _flags.print_scores(_flags.train("bc", get))
+    print(mg.verdict(_flags.train("bc", get)))
 
 
 main = _flags.script(job, FLAGS, settings_of="bc")

@@ -10,12 +10,14 @@ from typing import Any
 
 import _flags
 
+import mgail_tf as mg
+
 FLAGS = _flags.define(*_flags.TRAINING, "workers")
 
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    _flags.print_scores(_flags.train("trpo", get))
+    print(mg.verdict(_flags.train("trpo", get)))
 
 
 main = _flags.script(job, FLAGS, settings_of="trpo")

@@ -8,12 +8,14 @@ from typing import Any
 
 import _flags
 
+import mgail_tf as mg
+
 FLAGS = _flags.define(*_flags.IMITATION)
 
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    _flags.print_scores(_flags.train("mgail", get))
+    print(mg.verdict(_flags.train("mgail", get)))
 
 
 main = _flags.script(job, FLAGS, settings_of="mgail")

@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     from mgail_tf.errors import BadInput as BadInput
     from mgail_tf.errors import Diverged as Diverged
     from mgail_tf.policies.experts import expert_demonstrations as expert_demonstrations
+    from mgail_tf.policies.match import Match as Match
+    from mgail_tf.policies.match import match as match
     from mgail_tf.policies.numpy_policy import NumpyPolicy as NumpyPolicy
     from mgail_tf.policies.saved_model import SavedPolicy as SavedPolicy
+    from mgail_tf.reporting.verdict import verdict as verdict
 
 _EXPORTS = {
     "agents.bc": ("BC",),
@@ -50,8 +53,10 @@ _EXPORTS = {
     "envs.gym_env": ("make",),
     "errors": ("BadInput", "Diverged"),
     "policies.experts": ("expert_demonstrations",),
+    "policies.match": ("Match", "match"),
     "policies.numpy_policy": ("NumpyPolicy",),
     "policies.saved_model": ("SavedPolicy",),
+    "reporting.verdict": ("verdict",),
 }
 _MODULE = {name: f"mgail_tf.{module}" for module, names in _EXPORTS.items() for name in names}
 __all__ = list(_MODULE)

@@ -214,7 +214,7 @@ def test_folder_holds_the_run_and_a_finished_one_is_only_read(algorithm, whole, 
     np.testing.assert_equal(agent.state_dict(), whole(algorithm)[0].state_dict())
     names = {path.name for path in folder.iterdir()} - {".lock"}
     expected = {"config.json", "progress.csv", "tensorboard", "policy.npz", "saved_model"}
-    curve = set() if algorithm == "bc" else {"curve.png"}
+    curve = set() if algorithm == "bc" else {"curve.png", "policies"}
     assert names == expected | {"final.json"} | curve
 
     final = json.loads((folder / "final.json").read_text())

@@ -182,6 +182,24 @@ class Demonstrations:
         if every < 1:
             raise BadInput(f"{self.source}: subsample: found {every}, expected at least 1")
         chosen = sorted(np.random.default_rng(seed).permutation(len(self))[:count])
+        return dataclasses.replace(self._chosen(chosen), every=every, seed=seed)
+
+    def held_out(self, trajectories: int, seed: int = 0) -> "Demonstrations":
+        """Return whole episodes that `sample` with the same seed chooses last.
+
+        They are none of those that it chooses as long as both together are at most all.
+
+        Raises:
+            BadInput: there are fewer episodes.
+        """
+        if not 1 <= trajectories <= len(self):
+            found = f"held_out: found {trajectories}, expected 1 to {len(self)}"
+            raise BadInput(f"{self.source}: {found}")
+        return self._chosen(
+            sorted(np.random.default_rng(seed).permutation(len(self))[-trajectories:])
+        )
+
+    def _chosen(self, chosen: list[int]) -> "Demonstrations":
         states, actions = self._split_states(), self._split(self.actions)
         rewards = self._split(self.rewards)
         return dataclasses.replace(
@@ -191,8 +209,6 @@ class Demonstrations:
             rewards=np.concatenate([rewards[i] for i in chosen]),
             lengths=self.lengths[chosen],
             terminated=self.terminated[chosen],
-            every=every,
-            seed=seed,
         )
 
     @property

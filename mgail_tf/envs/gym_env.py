@@ -2,13 +2,14 @@
 
 import contextlib
 import copy
+import dataclasses
 import importlib
 import json
 import math
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -30,12 +31,13 @@ _OF_RENDERING = ("render_mode", "width", "height", "camera_name", "camera_id")
 EnvLike = gymnasium.Env | Callable[[], gymnasium.Env] | str
 
 
-class Registered(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Registered:
     """A function that makes a registered environment, in whatever process it is called."""
 
     env_id: str
     modules: tuple[str, ...] = ()  # imported before, so that they register it
-    kwargs: Mapping[str, Any] = {}
+    kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __call__(self) -> gymnasium.Env:
         """Return a new environment."""

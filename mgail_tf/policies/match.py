@@ -32,7 +32,7 @@ class Match(NamedTuple):
     pair_distance: float
     """The same of state-action pairs."""
     classifier_accuracy: float
-    """Balanced accuracy in [0.5, 1] of a classifier of pairs, on episodes that it was not fitted to:
+    """Balanced accuracy in [0.5, 1] of a classifier of pairs, on episodes that it has not seen:
     0.5 where it cannot tell them apart (or errs more often), 1 where it always can."""
     length_mean: float
     """Steps of the policy's episodes."""

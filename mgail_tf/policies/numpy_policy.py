@@ -101,6 +101,12 @@ class NumpyPolicy(NamedTuple):
             state_size=self.spec.state_size,
         )
 
+    def save_whole(self, path: Path) -> None:
+        """Do what `save` does, so that the file under that name is never half written."""
+        partial = path.with_name(f".{path.stem}.partial.npz")
+        self.save(partial)
+        partial.replace(path)
+
     @classmethod
     def load(cls, path: str | Path, spec: Spec) -> "NumpyPolicy":
         """Read a policy that `save` wrote, and check that it fits the environment.

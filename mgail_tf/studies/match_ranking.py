@@ -1,7 +1,8 @@
 """Does `match`, which sees no reward, rank policies as their return does?
 
-Each task gets policies from bad to good: the committed expert, the expert with ever larger errors
-in its weights, clones of ever more demonstrations, and random actions.
+Each task gets policies from good to bad: the committed expert, the expert with ever more random
+actions among its own, or with ever larger errors in its weights, clones of ever fewer pairs, and
+random actions alone.
 """
 
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from mgail_tf.envs.rollout import Policy, RandomPolicy
 from mgail_tf.policies import experts
 from mgail_tf.policies.match import compare
 from mgail_tf.policies.numpy_policy import NumpyPolicy
-from mgail_tf.types import Episode
+from mgail_tf.types import Episode, Spec
 
 COLUMNS = (
     *("task", "policy", "return_mean", "distance", "state_distance", "pair_distance"),
@@ -26,24 +27,41 @@ COLUMNS = (
 )
 KEY = COLUMNS[:2]
 MEASURES = ("distance", "state_distance", "pair_distance", "classifier_accuracy")
-ERRORS = tuple(np.geomspace(0.05, 1.0, 12))  # of the expert's weights, relative
+SHARES = tuple(np.arange(1, 10) / 10)  # of random actions
+ERRORS = tuple(np.geomspace(0.1, 3.0, 6))  # of the expert's weights, relative
 HELD_OUT_SEED = 1  # of the demonstrations that no clone has seen
 
 
+class _Erring:
+    """Takes a random action instead of a policy's in a share of the steps."""
+
+    def __init__(self, policy: Policy, spec: Spec, share: float, seed: int):
+        self._policy, self._share = policy, share
+        self._random, self._rng = RandomPolicy(spec, 0.5), np.random.default_rng(seed)
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return a sample [A] for a state [S]."""
+        if self._rng.random() < self._share:
+            return self._random.act(state, self._rng)
+        return self._policy.act(state, rng)
+
+
 def policies(task: str, seed: int = 0) -> Iterator[tuple[str, Policy]]:
-    """Yield (name, policy) from the best to the worst kinds, 25 of them."""
+    """Yield (name, policy), 26 of them."""
     spec = make(task, seed).spec
     expert = experts.load(task, spec)
     yield "expert", expert
+    for share in SHARES:
+        yield f"{share:.0%} random actions", _Erring(expert, spec, share, seed)
     rng = np.random.default_rng(seed)
     for error in ERRORS:
-        yield f"expert, errors {error:.2f}", _disturbed(expert, error, rng)
+        yield f"errors of {error:.2f}", _disturbed(expert, error, rng)
     shown, every = experts.expert_demonstrations(task), TASKS[task].subsample
-    for count in (1, 2, 4, len(shown)):
+    for count in (1, 4, len(shown)):
         for sampling in (1, every, 4 * every):
             clone = BC(task, shown.sample(count, sampling, seed), seed=seed).learn()
-            yield f"clone of {count}, 1 pair in {sampling}", clone.policy
-    yield "random", RandomPolicy(spec, 0.5)
+            yield f"clone of {count} with 1 pair in {sampling}", clone.policy
+    yield "random", _Erring(expert, spec, 1.0, seed)
 
 
 def _disturbed(policy: NumpyPolicy, error: float, rng: np.random.Generator) -> NumpyPolicy:
@@ -58,8 +76,7 @@ def measure(task: str, episodes: int = 10, seed: int = 0) -> Iterator[dict[str, 
     held_out = experts.collect(expert, task, episodes, HELD_OUT_SEED, stochastic=True)
     for name, policy in policies(task, seed):
         rolled: list[Episode] = []
-        mode = "stochastic" if name == "random" else "deterministic"
-        score = evaluate(policy, task, episodes, EVALUATION_SEED, mode, seen=rolled.append)
+        score = evaluate(policy, task, episodes, EVALUATION_SEED, seen=rolled.append)
         found = compare(rolled, held_out.for_spec(spec), spec)
         values = {name: getattr(found, name) for name in COLUMNS[3:]}
         row: dict[str, Any] = {"task": task, "policy": name, "return_mean": score.return_mean}

@@ -4,14 +4,13 @@ Agents call it in `learn`, so that scripts and Python do the same.
 """
 
 import dataclasses
+import hashlib
 import math
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
-
-from tqdm import tqdm
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict
 
 from mgail_tf.config.tasks import budget, task_of
 from mgail_tf.data.demonstrations import Demonstrations
@@ -23,15 +22,22 @@ from mgail_tf.envs.evaluation import (
     normalised,
 )
 from mgail_tf.envs.gym_env import EnvLike, copy_of
+from mgail_tf.envs.rollout import RandomPolicy
+from mgail_tf.errors import BadInput
 from mgail_tf.policies import experts
+from mgail_tf.policies.match import compare, match
 from mgail_tf.policies.numpy_policy import NumpyPolicy, sha256
 from mgail_tf.reporting.plots import plot_run
 from mgail_tf.training import provenance, run_directory
+from mgail_tf.training.progress import Progress
 from mgail_tf.types import Episode, Spec
 
 EVALUATIONS = 10  # on the way
 EVALUATION_EPISODES = 5  # of each of them
-_IN_BAR = {"ret": "return", "d_acc": "discriminator_accuracy", "model": "model_error", "kl": "kl"}
+MATCH_EPISODES = 10  # of each policy that may be kept
+_MATCH_COLUMNS = ("match_distance", "match_accuracy")
+
+Keep = Literal["final", "best_match"]
 
 
 class Learner(run_directory.Saved, Protocol):
@@ -78,6 +84,9 @@ class Options(TypedDict, total=False):
     keep_checkpoint: bool
     label: str
     progress: bool
+    held_out: Demonstrations | None
+    keep: Keep
+    candidates: Mapping[str, NumpyPolicy]
 
 
 def learn(
@@ -91,6 +100,9 @@ def learn(
     keep_checkpoint: bool = False,
     label: str = "default",
     progress: bool = False,
+    held_out: Demonstrations | None = None,
+    keep: Keep = "final",
+    candidates: Mapping[str, NumpyPolicy] | None = None,
 ) -> None:
     """Train an agent; with a run directory also evaluate, save, score and export it.
 
@@ -105,11 +117,18 @@ def learn(
         keep_checkpoint: keep the last one when the run is finished, so that `resume` with a larger
             total goes on from it.
         label: names the settings in result rows (column `variant`).
-        progress: show a progress bar.
+        progress: say on standard error how far it is.
+        held_out: demonstrations that the agent was not given: how well it matches them is measured
+            on the way (columns `match_distance` and `match_accuracy`) and at the end.
+        keep: which policy the run ends with: the final one, or of that one, those of the
+            evaluations on the way and `candidates` the one whose behaviour matches demonstrations
+            best (`policies.match`, held-out ones if there are any). No reward is looked at. The
+            run's label gets "+best_match", so that no table takes it for a final policy.
+        candidates: further policies by name, a cloned one for example.
 
     Raises:
-        BadInput: the folder holds something else, the budget is too small, or the environment
-            fails.
+        BadInput: the folder holds something else, the budget is too small, `keep` is unknown or
+            there is nothing to match, or the environment fails.
         Diverged: a number of the training is not finite.
         KeyboardInterrupt: Ctrl-C was pressed; the run was saved before.
     """
@@ -117,45 +136,75 @@ def learn(
     total = budget(agent.algorithm, task) if total is None else total
     if agent.unit == "env_steps":
         agent.config.check_budget(total)
+    if keep not in ("final", "best_match"):
+        raise BadInput(f"keep: found {keep!r}, expected 'final' or 'best_match'")
+    if keep == "best_match" and (agent.demonstrations is None or run_dir is None):
+        raise BadInput("keep: found 'best_match', expected demonstrations and a run directory")
+    if held_out is not None:
+        held_out = held_out.for_spec(agent.spec)
+    name = f"{agent.algorithm} {agent.spec.env_id}"
     if run_dir is None:
-        with _progress_bar(agent, total, 0, progress) as bar:
-            for update, (count, metrics) in enumerate(agent.iterate(total), 1):
-                run_directory.check_finite(metrics, update)
-                _show(bar, count, metrics)
+        shown = Progress(name, agent.unit, total, 0, progress)
+        shown.first()
+        for update, (count, metrics) in enumerate(agent.iterate(total), 1):
+            run_directory.check_finite(metrics, update)
+            shown.update(count, metrics)
+        shown.close()
         return
     path = Path(run_dir)
-    described = _described(agent, task, total, label)
+    choice = _Choice(keep, held_out, dict(candidates or {}), episodes)
+    described = _described(agent, task, total, label, choice)
     if resume and run_directory.finished(path, described, keep_checkpoint):
         agent.finished_policy = NumpyPolicy.load(path / "policy.npz", agent.spec)
         return
-    with run_directory.Run(
-        path, described, resume, checkpoint_every, agent.diagnostic_columns
-    ) as run:
+    on_the_way = _Evaluations(agent, total, path / "policies", held_out)
+    with run_directory.Run(path, described, resume, checkpoint_every, on_the_way.may_be_nan) as run:
         now, evaluation_steps = 0, 0.0
         if run.saved:
             now, evaluation_steps = run.restore(agent, "now", "evaluation_steps")
-        on_the_way = _Evaluations(agent, total)
-        with _progress_bar(agent, total, now, progress) as bar:
+        shown = Progress(name, agent.unit, total, now, progress)
+        shown.first()
+        try:
             for count, metrics in agent.iterate(total):
                 before, now = now, count
                 evaluated, steps = on_the_way.after(before, now)
                 evaluation_steps += steps
                 run.progress({agent.unit: now, **metrics, **evaluated})
-                _show(bar, now, metrics)
+                shown.update(now, metrics)
                 run.checkpoint(now, agent, now=now, evaluation_steps=evaluation_steps)
+        except KeyboardInterrupt:
+            if now:
+                agent.policy.save_whole(path / "policy.npz")
+            raise
+        finally:
+            shown.close()
         if keep_checkpoint:
             run.checkpoint(now, agent, due=True, now=now, evaluation_steps=evaluation_steps)
         run.trained()
-        _finish(agent, run, described, now, evaluation_steps, episodes, keep_checkpoint)
+        shown.say(f"{name}: trained; scoring {episodes} episodes in each mode ...")
+        _finish(agent, run, described, now, evaluation_steps, choice, keep_checkpoint)
+
+
+class _Choice(NamedTuple):
+    """How a run's policy is chosen and scored at its end."""
+
+    keep: Keep
+    held_out: Demonstrations | None
+    candidates: dict[str, NumpyPolicy]
+    episodes: int
 
 
 class _Evaluations:
-    """Evaluations on the way, after every tenth of the budget of environment steps."""
+    """Evaluations on the way, after every tenth of the budget of environment steps.
 
-    def __init__(self, agent: Learner, total: int):
-        self._agent, self._total = agent, total
+    Each one's policy is written too.
+    """
+
+    def __init__(self, agent: Learner, total: int, folder: Path, held_out: Demonstrations | None):
+        self._agent, self._total, self._folder, self._held_out = agent, total, folder, held_out
         steps_environment = agent.unit == "env_steps"
-        self._columns = ("evaluation", *agent.diagnostic_columns) if steps_environment else ()
+        self.may_be_nan = (*agent.diagnostic_columns, *(_MATCH_COLUMNS if held_out else ()))
+        self._columns = ("evaluation", *self.may_be_nan) if steps_environment else ()
         self._env = copy_of(agent.env) if steps_environment else None
         if steps_environment and self._env is None:
             expected = "give a function that makes it, for evaluations on the way"
@@ -165,7 +214,11 @@ class _Evaluations:
         """Return columns of progress.csv, NaN unless a tenth is over, and the steps they took."""
         found = dict.fromkeys(self._columns, math.nan)
         due = EVALUATIONS * now // self._total > EVALUATIONS * before // self._total
-        if self._env is None or not due:
+        if not self._columns or not due:
+            return found, 0.0
+        self._folder.mkdir(exist_ok=True)
+        self._agent.policy.save_whole(self._folder / f"step_{now}.npz")
+        if self._env is None:
             return found, 0.0
         seen: list[Episode] = []
         score = evaluate(
@@ -176,22 +229,16 @@ class _Evaluations:
             seen=seen.append,
         )
         found |= {"evaluation": score.return_mean, **self._agent.diagnose(seen)}
+        if self._held_out is not None:
+            measured = compare(seen, self._held_out, self._agent.spec)
+            values = measured.distance, measured.classifier_accuracy
+            found |= dict(zip(_MATCH_COLUMNS, values, strict=True))
         return found, EVALUATION_EPISODES * score.length_mean
 
 
-def _show(bar: Any, count: int, metrics: dict[str, float]) -> None:
-    """Move the progress bar to a count of steps or epochs."""
-    named = {k: metrics[name] for k, name in _IN_BAR.items() if name in metrics}
-    bar.set_postfix({k: f"{x:.4g}" for k, x in named.items()}, refresh=False)
-    bar.update(count - bar.n)
-
-
-def _progress_bar(agent: Learner, total: int, now: int, shown: bool) -> Any:
-    name, unit = f"{agent.algorithm} {agent.spec.env_id}", f" {agent.unit}"
-    return tqdm(total=total, initial=now, unit=unit, desc=name, disable=not shown)
-
-
-def _described(agent: Learner, task: str, total: int, label: str) -> dict[str, Any]:
+def _described(
+    agent: Learner, task: str, total: int, label: str, choice: "_Choice"
+) -> dict[str, Any]:
     """Return config.json: everything that decides how the run ends."""
     given = agent.demonstrations
     demonstrations: dict[str, Any] = {}
@@ -201,13 +248,19 @@ def _described(agent: Learner, task: str, total: int, label: str) -> dict[str, A
     return {
         "algorithm": agent.algorithm,
         "task": task,
-        "variant": label,
+        "variant": label if choice.keep == "final" else f"{label}+{choice.keep}",
         "seed": agent.seed,
+        **({"held_out_sha256": _digest(choice.held_out)} if choice.held_out else {}),
         **({"env_kwargs": agent.spec.env_kwargs} if agent.spec.env_kwargs else {}),
         **({"env_steps": total} if agent.unit == "env_steps" else {}),
         **demonstrations,
         "config": dataclasses.asdict(agent.config),
     }
+
+
+def _digest(demonstrations: Demonstrations) -> str:
+    """Return the SHA-256 of demonstrated states, which episodes of a file were chosen included."""
+    return hashlib.sha256(demonstrations.states.tobytes()).hexdigest()
 
 
 def _finish(
@@ -216,15 +269,21 @@ def _finish(
     described: dict[str, Any],
     count: int,
     evaluation_steps: float,
-    episodes: int,
+    choice: _Choice,
     keep_checkpoint: bool,
 ) -> None:
-    """Score the final policy in both modes; write it, its SavedModel, its rows and its picture."""
-    seconds, policy, task = run.seconds, agent.policy, described["task"]
+    """Score the policy in both modes; write it, its SavedModel, its rows and its picture."""
+    seconds, task, episodes = run.seconds, described["task"], choice.episodes
     steps = count if agent.unit == "env_steps" else 0
-    scores = [evaluate(policy, agent.env, episodes, EVALUATION_SEED, mode) for mode in MODES]
+    policy, kept, taken = _chosen(agent, run.path / "policies", choice)
+    evaluation_steps += taken
+    rolled: list[Episode] = []
+    scores = [
+        evaluate(policy, agent.env, episodes, EVALUATION_SEED, mode, seen=rolled.append)
+        for mode in MODES
+    ]
     weights = run.path / "policy.npz"
-    policy.save(weights)
+    policy.save_whole(weights)
     row = {
         "task": task,
         "env_id": agent.spec.env_id,
@@ -263,8 +322,11 @@ def _finish(
         "env_steps": steps,
         "versions": row["versions"],
         "scores": {score.mode: round(score.return_mean, 2) for score in scores},
+        "success_rates": {score.mode: score.success_rate for score in scores},
         "expert_return": reference.expert,
         "random_return": reference.random,
+        **kept,
+        **_matches(agent, rolled[:episodes], choice.held_out),
     }
     shutil.rmtree(run.path / "saved_model", ignore_errors=True)  # of a run that was killed here
     policy.export(run.path / "saved_model", summary)
@@ -275,3 +337,42 @@ def _finish(
         title = f"{agent.algorithm.upper()} on {agent.spec.env_id}, seed {agent.seed}"
         plot_run(run.path / "progress.csv", run.path / "curve.png", title, levels)
     run.finish({"rows": rows, **summary}, keep_checkpoint)
+
+
+def _chosen(
+    agent: Learner, folder: Path, choice: _Choice
+) -> tuple[NumpyPolicy, dict[str, Any], float]:
+    """Return the policy to keep, what final.json says of the choice, and the steps it took."""
+    final = agent.policy
+    if choice.keep == "final":
+        return final, {}, 0.0
+    shown = choice.held_out or agent.demonstrations
+    assert shown is not None  # `learn` has checked it
+    policies = {path.stem: NumpyPolicy.load(path, agent.spec) for path in folder.glob("step_*.npz")}
+    policies |= {"final": final, **choice.candidates}
+    found = {
+        name: match(policy, agent.env, shown, MATCH_EPISODES, EVALUATION_SEED + 2)
+        for name, policy in policies.items()
+    }
+    best = min(found, key=lambda name: (found[name].distance, name != "final"))
+    distances = {name: round(each.distance, 4) for name, each in found.items()}
+    steps = MATCH_EPISODES * sum(each.length_mean for each in found.values())
+    return policies[best], {"kept": best, "match_distances": distances}, steps
+
+
+def _matches(
+    agent: Learner, rolled: list[Episode], held_out: Demonstrations | None
+) -> dict[str, Any]:
+    """Return what final.json says of the match with demonstrations; nothing if there are none."""
+    shown = held_out or agent.demonstrations
+    if shown is None:
+        return {}
+    random = RandomPolicy(agent.spec, 0.5)
+    chance = match(random, agent.env, shown, EVALUATION_EPISODES, EVALUATION_SEED, "stochastic")
+    found = {"policy": compare(rolled, shown, agent.spec), "random": chance}
+    return {
+        "match": {
+            "against": "held-out demonstrations" if held_out else "the demonstrations learnt from",
+            **{name: each._asdict() | {"distance": each.distance} for name, each in found.items()},
+        }
+    }

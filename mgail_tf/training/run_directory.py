@@ -6,6 +6,7 @@ checkpoints/    while it is not finished, and after that if they are to be kept
 final.json      written last: its presence means that the run is finished
 """
 
+import contextlib
 import csv
 import fcntl
 import json
@@ -13,6 +14,7 @@ import math
 import os
 import shutil
 import signal
+import socket
 import sys
 import threading
 import time
@@ -119,6 +121,32 @@ class Saved(Protocol):
         ...
 
 
+class _Acknowledgement:
+    """Says at once that Ctrl-C was pressed: Python hears of it only between TensorFlow's calls.
+
+    The signal's number arrives on a socket, whatever the main thread is doing.
+    """
+
+    def __init__(self) -> None:
+        self._read, self._write = socket.socketpair()
+        self._write.setblocking(False)
+        self._before = signal.set_wakeup_fd(self._write.fileno(), warn_on_full_buffer=False)
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    def _wait(self) -> None:
+        with contextlib.suppress(OSError):
+            while number := self._read.recv(1):
+                if number[0] == signal.SIGINT:
+                    text = "\nstopping after this update; Ctrl-C again ends at once"
+                    print(text, file=sys.stderr, flush=True)
+                    return
+
+    def end(self) -> None:
+        """Hear no more."""
+        signal.set_wakeup_fd(self._before)
+        self._write.close()  # which ends the thread
+
+
 class Run:
     """A run that is going on. Used as a context, in which Ctrl-C waits for the next checkpoint."""
 
@@ -219,10 +247,10 @@ class Run:
             if self._interrupted:
                 raise KeyboardInterrupt
             self._interrupted = True
-            print("\nstopping after this update; Ctrl-C again ends at once", file=sys.stderr)
 
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, interrupt)
+            self._acknowledgement = _Acknowledgement()
         return self
 
     def trained(self) -> None:
@@ -231,11 +259,15 @@ class Run:
         Raises:
             KeyboardInterrupt: it was pressed.
         """
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
-            self._handler = None
+        self._let_through()
         if self._interrupted:
             raise KeyboardInterrupt(f"{self.path}: --resume goes on from the last checkpoint")
+
+    def _let_through(self) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            self._acknowledgement.end()
+            self._handler = None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Let Ctrl-C through again, and another process in; say what a diverged run can go back to.
@@ -243,8 +275,7 @@ class Run:
         Raises:
             Diverged: it did.
         """
-        if self._handler is not None:
-            signal.signal(signal.SIGINT, self._handler)
+        self._let_through()
         self._summaries.close()
         self._lock.close()
         if isinstance(error, Diverged):

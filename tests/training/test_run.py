@@ -17,22 +17,110 @@ from tests.test_api import CONFIGS
 
 
 @pytest.mark.parametrize("budget", [10, 997, 12_347, 33_098])
-def test_every_budget_has_ten_evaluations(monkeypatch, budget):
+def test_every_budget_has_ten_evaluations(monkeypatch, tmp_path, budget):
     score = SimpleNamespace(return_mean=1.0, length_mean=2.0)
     monkeypatch.setattr(run, "evaluate", lambda *_, **__: score)
     agent = SimpleNamespace(
         unit="env_steps",
         env="cartpole",
-        policy=None,
+        policy=SimpleNamespace(save_whole=lambda path: path.touch()),
         diagnostic_columns=("open_loop_1",),
         diagnose=lambda episodes: {"open_loop_1": 0.5},
     )
-    evaluations = run._Evaluations(agent, budget)
+    evaluations = run._Evaluations(agent, budget, tmp_path / "policies", None)
     found = [evaluations.after(*pair) for pair in itertools.pairwise(range(budget + 1))]
     due = [columns for columns, _ in found if not math.isnan(columns["evaluation"])]
     assert due == [{"evaluation": 1.0, "open_loop_1": 0.5}] * 10
     assert not math.isnan(found[-1][0]["evaluation"])
     assert sum(steps for _, steps in found) == 10 * run.EVALUATION_EPISODES * 2.0
+    written = sorted(
+        int(path.stem.removeprefix("step_")) for path in (tmp_path / "policies").iterdir()
+    )
+    expected = [i for i, (row, _) in enumerate(found, 1) if not math.isnan(row["evaluation"])]
+    assert written == expected
+
+
+# -- held-out demonstrations, and the policy that is kept ----------------------------------------
+
+
+@pytest.fixture(scope="module")
+def matched(tmp_path_factory):
+    """A short MGAIL run with held-out demonstrations, which may keep a cloned policy."""
+    folder = tmp_path_factory.mktemp("matched") / "run"
+    demos = toys.linear_demonstrations()
+    learnt, held_out = demos.sample(3, seed=0), demos.held_out(2, seed=0)
+    clone = mg.BC(toys.linear(), learnt, mg.BCConfig(max_epochs=300)).learn().policy
+    agent = mg.MGAIL(toys.linear(), learnt, CONFIGS["mgail"])
+    options = {"held_out": held_out, "keep": "best_match", "candidates": {"cloned": clone}}
+    agent.learn(200, folder, episodes=2, **options)
+    return folder, clone, options
+
+
+@pytest.mark.slow
+def test_match_with_held_out_demonstrations_is_measured_on_the_way(matched):
+    rows = (matched[0] / "progress.csv").read_text().splitlines()
+    names = rows[0].split(",")
+    for name in ("match_distance", "match_accuracy"):
+        values = [float(row.split(",")[names.index(name)]) for row in rows[1:]]
+        assert all(0.0 <= value <= 1.5 for value in values)  # a tenth is over in every update
+
+
+@pytest.mark.slow
+def test_the_policy_that_matches_best_is_kept_and_said(matched):
+    folder, clone, _ = matched
+    final = json.loads((folder / "final.json").read_text())
+    assert (
+        final["kept"] == "cloned" == min(final["match_distances"], key=final["match_distances"].get)
+    )
+    assert {"final", "step_130", "step_200", "cloned"} <= {*final["match_distances"]}
+    assert final["match"]["against"] == "held-out demonstrations"
+    assert final["match"]["policy"]["distance"] < final["match"]["random"]["distance"]
+    assert {row["variant"] for row in final["rows"]} == {"default+best_match"}
+    kept = mg.NumpyPolicy.load(folder / "policy.npz", clone.spec)
+    np.testing.assert_equal(kept.weights, clone.weights)
+    text = mg.verdict(folder)
+    assert "kept is cloned" in text and "held-out demonstrations" in text
+
+
+@pytest.mark.slow
+def test_a_finished_run_with_other_held_out_demonstrations_is_another(matched):
+    folder, clone, options = matched
+    learnt = toys.linear_demonstrations().sample(3, seed=0)
+    agent = mg.MGAIL(toys.linear(), learnt, CONFIGS["mgail"])
+    agent.learn(200, folder, episodes=2, resume=True, **options)
+    np.testing.assert_equal(agent.policy.weights, clone.weights)
+    for change, named in (
+        ({"held_out": None}, "held_out_sha256"),
+        ({"keep": "final"}, "variant"),
+    ):
+        with pytest.raises(mg.BadInput, match=named):
+            agent.learn(200, folder, episodes=2, resume=True, **options | change)
+
+
+def test_a_policy_cannot_be_kept_by_a_match_with_nothing(tmp_path):
+    agent = mg.TRPO(toys.linear(), CONFIGS["trpo"])
+    with pytest.raises(mg.BadInput, match=r"^keep: found 'best_match', expected demonstrations"):
+        agent.learn(240, tmp_path / "run", keep="best_match")
+    with pytest.raises(mg.BadInput, match=r"^keep: found 'best', expected"):
+        agent.learn(240, tmp_path / "run", keep="best")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_leaves_the_policy_so_far(tmp_path, monkeypatch):
+    agent = mg.TRPO(toys.linear(), CONFIGS["trpo"])
+    iterate = agent.iterate
+
+    def interrupted(total):
+        for count, metrics in iterate(total):
+            yield count, metrics
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(agent, "iterate", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        agent.learn(240, tmp_path / "run")
+    found = mg.NumpyPolicy.load(tmp_path / "run" / "policy.npz", agent.spec)
+    np.testing.assert_equal(found.weights, agent.policy.weights)
 
 
 @pytest.mark.slow

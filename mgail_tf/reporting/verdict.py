@@ -1,0 +1,189 @@
+"""Did it work? What a finished run comes to, beside the expert, cloning and random actions."""
+
+import csv
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mgail_tf.errors import BadInput, one_line
+
+_REACHED, _CLOSE = 0.95, 0.8  # of the way from random actions to the expert
+_ALIKE, _APART = 0.6, 0.9  # classifier's balanced accuracy
+
+
+def verdict(run_dir: str | Path) -> str:
+    """Return a table and a few sentences on a finished run.
+
+    A cloned policy of the same demonstrations is in the table if its run lies in the same folder.
+
+    Raises:
+        BadInput: the folder holds no finished run.
+    """
+    path = Path(run_dir)
+    final, config = _read(path / "final.json"), _read(path / "config.json")
+    rows = [*_levels(final), *_of_run(path, final)]
+    if final["algorithm"] != "bc" and (clone := _clone(path, config)):
+        rows[1:1] = _of_run(clone, _read(clone / "final.json"))
+    lines = [_title(final, config), "", *_table(rows), ""]
+    lines += _sentences(final, config, path)
+    return "\n".join(lines)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+        found["algorithm"], found["seed"]  # what every run says
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path}: not that of a finished run ({one_line(error)})") from error
+    return found
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _title(final: Mapping[str, Any], config: Mapping[str, Any]) -> str:
+    row = final["rows"][0]
+    steps = f"{final['env_steps']:,} environment steps, " if final["env_steps"] else ""
+    taken = f"{steps}{_number(row['wall_seconds']):,.0f} s"
+    shown = ""
+    if "num_trajectories" in config:
+        every = config["subsample"]
+        pairs = "every pair" if every == 1 else f"1 pair in {every}"
+        shown = f", {config['num_trajectories']} trajectories, {pairs}"
+    name = f"{final['algorithm'].upper()} on {row['env_id']}, seed {final['seed']}"
+    return f"{name}: {taken}{shown}"
+
+
+def _levels(final: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the expert's line, and that of random actions."""
+    if final["algorithm"] == "trpo":  # it is the expert
+        expert = []
+    else:
+        expert = [{"policy": "expert, as shown", "return": _number(final["expert_return"])}]
+    return [*expert, {"policy": "random actions", "return": _number(final["random_return"])}]
+
+
+def _of_run(path: Path, final: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return a run's lines, one a mode."""
+    names = {"bc": "cloned", "trpo": "trained on the reward"}
+    name = names.get(final["algorithm"], f"imitated ({final['algorithm']})")
+    return [
+        {
+            "policy": f"{name}, {'mean action' if row['mode'] == 'deterministic' else 'sampled'}",
+            "return": _number(row["return_mean"]),
+            "std": _number(row["return_std_over_episodes"]),
+            "length": _number(row["length_mean"]),
+            "success": _number(final.get("success_rates", {}).get(row["mode"])),
+            "normalised": _number(row["normalised"]),
+        }
+        for row in final["rows"]
+    ]
+
+
+def _clone(path: Path, config: Mapping[str, Any]) -> Path | None:
+    """Return a finished run beside this one that cloned the same pairs."""
+    same = ("task", "num_trajectories", "subsample", "demos_sha256", "seed", "env_kwargs")
+    for found in sorted(path.resolve().parent.glob("*/final.json")):
+        try:
+            other = json.loads((found.parent / "config.json").read_text())
+            if other["algorithm"] == "bc" and all(other.get(n) == config.get(n) for n in same):
+                return found.parent
+        except (OSError, ValueError, KeyError, TypeError):  # of something else
+            continue
+    return None
+
+
+def _table(rows: list[dict[str, Any]]) -> list[str]:
+    """Return aligned lines; a column that nobody has a number for is left out."""
+    widths = {"return": 11, "std": 10, "length": 9, "success": 9, "normalised": 12}
+    shown = [n for n in widths if any(not math.isnan(row.get(n, math.nan)) for row in rows)]
+    lines = ["policy".ljust(32) + "".join(name.rjust(widths[name]) for name in shown)]
+    for row in rows:
+        texts = []
+        for name in shown:
+            value = row.get(name, math.nan)
+            kind = ".0%" if name == "success" else ".2f" if name == "normalised" else ",.1f"
+            texts.append(("" if math.isnan(value) else f"{value:{kind}}").rjust(widths[name]))
+        lines.append((row["policy"].ljust(32) + "".join(texts)).rstrip())
+    return lines
+
+
+def _sentences(final: Mapping[str, Any], config: Mapping[str, Any], path: Path) -> list[str]:
+    lines = []
+    score = _number(final["rows"][0]["normalised"])
+    if final["algorithm"] != "trpo":
+        if math.isnan(score):
+            lines.append(
+                "There is no return to compare with: the demonstrations hold no rewards. The match "
+                "below stands in for it."
+            )
+        else:
+            found = (
+                "It reaches the expert"
+                if score >= _REACHED
+                else "It comes close to the expert"
+                if score >= _CLOSE
+                else "It does NOT reach the expert"
+            )
+            lines.append(
+                f"{found} (normalised {score:.2f}: 0 is random actions, 1 what the demonstrations "
+                "earn on average)."
+            )
+    lines += _match_sentence(final)
+    if "kept" in final:
+        lines.append(
+            f"The policy that is kept is {final['kept']}: of "
+            f"{len(final['match_distances'])} it matches the demonstrations best."
+        )
+    if final["algorithm"] == "bc":
+        lines += _stopping(config, path)
+    task = config["task"]
+    lines += [
+        "",
+        f"policy: {path}/policy.npz and {path}/saved_model (for TensorFlow alone)",
+        f"next:   python launch/record_video.py --task={task} --policies={path} --out=policy.mp4",
+        f"        python launch/export_policy.py --task={task} --policy={path} --format=onnx",
+    ]
+    return lines
+
+
+def _match_sentence(final: Mapping[str, Any]) -> list[str]:
+    """Return what the match with demonstrations comes to, beside that of random actions."""
+    if "match" not in final:
+        return []
+    found, random = final["match"]["policy"], final["match"]["random"]
+    accuracy = _number(found["classifier_accuracy"])
+    if math.isnan(accuracy):
+        return []
+    means = (
+        "a match"
+        if accuracy <= _ALIKE
+        else "clearly another behaviour"
+        if accuracy >= _APART
+        else "alike in part"
+    )
+    return [
+        f"A classifier tells its mean actions from {final['match']['against']} in "
+        f"{accuracy:.0%} of cases (50% is chance: {means}; random actions "
+        f"{_number(random['classifier_accuracy']):.0%}); distance {found['distance']:.2f} "
+        f"(random {random['distance']:.2f}, the same 0)."
+    ]
+
+
+def _stopping(config: Mapping[str, Any], path: Path) -> list[str]:
+    """Return why cloning ended, and which weights are kept."""
+    try:
+        with (path / "progress.csv").open(newline="") as file:
+            losses = [(float(r["held_out_loss"]), int(r["epoch"])) for r in csv.DictReader(file)]
+        best, last = min(losses)[1], losses[-1][1]
+    except (OSError, ValueError, KeyError, IndexError):
+        return []
+    settings = config["config"]
+    kept = f"the weights of epoch {best} are kept, whose loss on held-out pairs is least"
+    if last < settings["max_epochs"]:
+        patience = settings["patience"]
+        return [f"It stopped after epoch {last}, {patience} epochs without improvement: {kept}."]
+    return [f"It stopped after epoch {last}, the last (max_epochs): {kept}."]
