@@ -111,8 +111,31 @@ def define(*names: str, **defaults: Any) -> flags.FlagValues:
         definer, default, text, least = _SHARED[name]
         bounds: dict[str, Any] = {} if least is None else {"lower_bound": least}
         bounds |= {"upper_bound": 10**9} if name == "seed" else {}  # networks take 32 bits
+        definer = _whole_number if definer is flags.DEFINE_integer else definer
         definer(name, defaults.get(name, default), text, flag_values=values, **bounds)
     return values
+
+
+class _WholeNumbers(flags.IntegerParser):
+    """Whole numbers, 1e4 among them."""
+
+    def convert(self, argument: Any) -> int:
+        """Return the number that a text is."""
+        try:
+            value = float(argument)
+            if isinstance(argument, str) and "e" in argument.lower() and value.is_integer():
+                return int(value)
+        except (ValueError, OverflowError):
+            pass
+        return super().convert(argument)
+
+
+def _whole_number(
+    name: str, default: Any, text: str, flag_values: flags.FlagValues, **bounds: int
+) -> None:
+    """Define a flag that holds a whole number."""
+    serializer: Any = flags.ArgumentSerializer()
+    flags.DEFINE(_WholeNumbers(**bounds), name, default, text, flag_values, serializer)
 
 
 Job = Callable[[dict[str, Any]], None]
@@ -315,6 +338,9 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
     out = folder(get, f"{algorithm}-{get['task']}-{label}-seed{get['seed']}")
     if (keep := get.get("keep") or "final") not in ("final", "best_match"):
         raise mg.BadInput(f"--keep: found {keep!r}, expected final or best_match")
+    if (workers := get.get("workers", 1)) > getattr(config, "num_envs", 1):
+        expected = f"at most {config.num_envs} (--set num_envs)"
+        raise mg.BadInput(f"--workers: found {workers}, expected {expected}")
     inputs: dict[str, Any] = {}
     options: dict[str, Any] = {"keep": keep}
     if algorithm == "trpo":

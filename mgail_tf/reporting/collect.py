@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import make_folder
 from mgail_tf.reporting import tables
@@ -84,17 +85,37 @@ def _rows_of(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (table, row) of everything that a run's folder says."""
     try:
         algorithm = json.loads((folder / "config.json").read_text())["algorithm"]
-        rows = json.loads((folder / "final.json").read_text())["rows"]
+        final = json.loads((folder / "final.json").read_text())
+        rows = final["rows"]
         for row in rows:
             if algorithm == "trpo":
                 yield "experts.csv", {**row, "algorithm": "expert"}
             else:
                 yield "runs.csv", {**row}
+        if algorithm != "trpo" and (shown := _shown(final)):
+            yield "experts.csv", shown
         if algorithm in ("gail", "mgail"):
             for point in curve(folder / "progress.csv").astype(object).to_dict("records"):
                 yield "curves.csv", {**rows[0], **{str(k): v for k, v in point.items()}}
     except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
         raise BadInput(f"{folder}: not a run that can be collected ({one_line(error)})") from error
+
+
+def _shown(final: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the row of an expert of which only demonstrations are known; None if it is another.
+
+    That of one of the paper's tasks comes from the run that trained it.
+    """
+    row = final["rows"][0]
+    if row["task"] in TASKS or final.get("expert_return") is None:
+        return None
+    known = {"task": row["task"], "env_id": row["env_id"], "mode": "stochastic", "seed": ""}
+    returns = {
+        "return_mean": round(final["expert_return"], 2),
+        "random_return_mean": round(final["random_return"], 2),
+        "normalised": 1.0,
+    }
+    return dict.fromkeys(EXPERT_COLUMNS) | known | returns | {"algorithm": "demonstrations"}
 
 
 def _merged(

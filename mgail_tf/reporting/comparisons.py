@@ -1,7 +1,7 @@
 """A results folder: the learning curves of every task, and Figure 5, the two forward models."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,15 +53,22 @@ def compared(folder: Path) -> list[str]:
     """Return the tasks that have curves of both forward models, of the same seed."""
     _, _, curves = _results(folder)
     found = set(_paired(curves)["task"])
-    return [task for task in TASKS if task in found]
+    return _in_order(found)
+
+
+def _in_order(tasks: Iterable[str]) -> list[str]:
+    """Return the paper's tasks in its order, then others by name."""
+    order = list(TASKS)
+    return sorted(tasks, key=lambda task: (order.index(task) if task in TASKS else 99, task))
 
 
 def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[str]:
     """Draw every task of a results folder: normalised score over environment steps.
 
-    Reads experts.csv, runs.csv and curves.csv there. A line is the mean of the seeds' evaluations
-    (deterministic) on the way, a band their range, a cross the final policies' mean; cloning takes
-    no steps and is a level. Of Figure 5's, only the seeds that both forward models have count.
+    Reads experts.csv, runs.csv and curves.csv there, as `launch/collect.py` writes them. A line is
+    the mean of the seeds' evaluations (deterministic) on the way, a band their range, a cross the
+    final policies' mean; cloning takes no steps and is a level. Of Figure 5's, only the seeds that
+    both forward models have count.
 
     Returns:
         The tasks drawn.
@@ -73,7 +80,7 @@ def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[s
     if lines is MODELS:
         runs, curves = _paired(runs), _paired(curves)
     drawn = pd.concat([_of(curves, line) for line in lines])
-    tasks = [task for task in TASKS if task in sampled.index and (drawn["task"] == task).any()]
+    tasks = _in_order({*sampled.index} & {*drawn["task"]})
     if not tasks:
         raise BadInput(f"{folder / 'curves.csv'}: found no curve of a task with an expert")
     columns = min(4, len(tasks))
@@ -92,7 +99,9 @@ def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[s
         bottom = min(bottom, scores["score"].min() - 0.05)
         top = max(top, scores["score"].max() + 0.1)
         _draw_task(axes, scores, runs[runs["task"] == task], lines)
-        axes.set(xscale="log", title=TASKS[task].env_id, ylim=(bottom, top))
+        axes.set(
+            xscale="log", title=TASKS[task].env_id if task in TASKS else task, ylim=(bottom, top)
+        )
         axes.set_xlabel("environment steps")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())

@@ -6,6 +6,7 @@ import pytest
 
 from mgail_tf.config.algorithms import CONFIGS, BCConfig, MGAILConfig
 from mgail_tf.config.overrides import override
+from mgail_tf.errors import BadInput
 from tests.checks import refusal
 
 
@@ -69,7 +70,7 @@ def test_unknown_key_is_refused_with_the_known_ones(config):
         (text, text.partition("=")[0])
         for text in (
             "horizon=",
-            "horizon=1e5",
+            "horizon=1.5e0",
             "horizon=many",
             "horizon=True",
             "horizon=(1,)",
@@ -88,3 +89,11 @@ def test_unknown_key_is_refused_with_the_known_ones(config):
 )
 def test_what_is_no_assignment_or_not_possible_is_refused_by_name(text, field):
     assert refusal(f"--set {text}", override, MGAILConfig(), [text]).startswith(field)
+
+
+def test_whole_numbers_may_have_an_exponent_and_near_misses_are_hinted_at():
+    assert override(MGAILConfig(), ["replay_capacity=1e4", "gamma=9e-1"]).replay_capacity == 10_000
+    with pytest.raises(BadInput, match=r"unknown key 'horizont'; did you mean horizon\?"):
+        override(MGAILConfig(), ["horizont=3"])
+    with pytest.raises(BadInput, match="--env_steps is a flag of its own"):
+        override(MGAILConfig(), ["env_steps=100"])
