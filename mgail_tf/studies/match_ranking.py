@@ -78,9 +78,9 @@ def measure(task: str, episodes: int = 10, seed: int = 0) -> Iterator[dict[str, 
         rolled: list[Episode] = []
         score = evaluate(policy, task, episodes, EVALUATION_SEED, seen=rolled.append)
         found = compare(rolled, held_out.for_spec(spec), spec)
-        values = {name: getattr(found, name) for name in COLUMNS[3:]}
-        row: dict[str, Any] = {"task": task, "policy": name, "return_mean": score.return_mean}
-        yield row | values
+        values = {column: round(getattr(found, column), 4) for column in COLUMNS[3:]}
+        row: dict[str, Any] = {"task": task, "policy": name}
+        yield row | {"return_mean": round(float(score.return_mean), 2)} | values
 
 
 def correlation(rows: list[dict[str, Any]]) -> dict[str, float]:
