@@ -2,7 +2,7 @@
 
 python launch/match_ranking.py --tasks=cartpole,hopper
 
-26 policies a task, from the committed expert to random actions (`mgail_tf/studies/match_ranking.py`).
+26 policies a task, from the committed expert to random actions, see studies/match_ranking.py.
 Prints Spearman's rho of each measure; a task that is in the table already is only read.
 """
 
