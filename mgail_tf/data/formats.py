@@ -534,10 +534,7 @@ def write_minari(
     root, path = (minari.storage.get_dataset_path(x) for x in ("", dataset_id))
     if path.exists():
         raise BadInput(f"{source}: {path} exists; choose another id or remove it")
-    states, actions = _spaces(source, recorded, env)
-    spec = getattr(env, "spec", None) if env is not None else None
-    if env is not None and not hasattr(env, "reset"):
-        spec = _env_spec(source, env)
+    states, actions, spec = _spaces(source, recorded, env)
     buffers = [
         EpisodeBuffer(
             observations=_unflattened(states, np.asarray(seen)),
@@ -583,18 +580,30 @@ def _as_actions(space: Any, actions: np.ndarray) -> np.ndarray:
     return actions.reshape(len(actions), *space.shape).astype(space.dtype)
 
 
-def _env_spec(source: str, env: Any) -> Any:
-    """Return the Gymnasium spec of an id, or the spec itself."""
-    import gymnasium
+def _writable(source: str, spec: Any) -> Any:
+    """Return an environment's spec as Minari can write it: a class is named by its module.
 
+    Warns where that cannot be, and returns a spec with the id alone.
+    """
+    import dataclasses
+
+    from gymnasium.envs.registration import EnvSpec
+
+    if callable(made := spec.entry_point):
+        name = f"{made.__module__}:{getattr(made, '__qualname__', '<object>')}"
+        if "<" not in name and made.__module__ != "__main__":
+            spec = dataclasses.replace(spec, entry_point=name)
     try:
-        return gymnasium.spec(env) if isinstance(env, str) else env
-    except Exception as error:
-        raise BadInput(f"{source}: env: {one_line(error)}") from error
+        spec.to_json()
+    except (TypeError, ValueError) as error:
+        reason = f"the dataset cannot recover its environment ({one_line(error)})"
+        warnings.warn(f"{source}: {reason}", stacklevel=5)
+        return EnvSpec(spec.id)
+    return spec
 
 
-def _spaces(source: str, recorded: Recorded, env: Any) -> tuple[Any, Any]:
-    """Return the observation and the action space of a dataset.
+def _spaces(source: str, recorded: Recorded, env: Any) -> tuple[Any, Any, Any]:
+    """Return the observation space, the action space and the environment's spec for a dataset.
 
     Raises:
         BadInput: the environment cannot be made, or the episodes do not fit its spaces.
@@ -602,28 +611,25 @@ def _spaces(source: str, recorded: Recorded, env: Any) -> tuple[Any, Any]:
     import gymnasium
     from gymnasium.spaces import Box, Discrete, flatdim
 
-    first, taken = (
-        np.asarray(recorded.states[0]),
-        np.concatenate([*map(np.asarray, recorded.actions)]),
-    )
-    discrete, size = taken.ndim == 1, first.shape[1]
+    size = np.shape(recorded.states[0])[1]
+    taken = np.concatenate([np.asarray(actions) for actions in recorded.actions])
+    discrete = taken.ndim == 1
     if env is None:
         states = Box(-np.inf, np.inf, (size,), np.float32)
         if discrete:
             start = min(0, int(taken.min()))
-            return states, Discrete(int(taken.max()) + 1 - start, start=start)
-        return states, Box(-np.inf, np.inf, taken.shape[1:], np.float32)
+            return states, Discrete(int(taken.max()) + 1 - start, start=start), None
+        return states, Box(-np.inf, np.inf, taken.shape[1:], np.float32), None
     made = env
     if not isinstance(env, gymnasium.Env):
         if not isinstance(env, str | gymnasium.envs.registration.EnvSpec):
-            found = type(env).__name__
-            expected = "a gymnasium.Env, its id or its EnvSpec"
+            found, expected = type(env).__name__, "a gymnasium.Env, its id or its EnvSpec"
             raise BadInput(f"{source}: env: found a {found}, expected {expected}")
         try:
-            made = gymnasium.make(env, disable_env_checker=True)
+            made = gymnasium.make(env)
         except Exception as error:  # whatever a user's environment raises
             raise BadInput(f"{source}: env: cannot be made ({one_line(error)})") from error
-    states, actions = made.observation_space, made.action_space
+    states, actions, spec = made.observation_space, made.action_space, made.spec
     if made is not env:
         made.close()
     if not states.is_np_flattenable or flatdim(states) != size:
@@ -632,9 +638,7 @@ def _spaces(source: str, recorded: Recorded, env: Any) -> tuple[Any, Any]:
     _check_actions(source, actions)
     fits = isinstance(actions, Discrete) if discrete else isinstance(actions, Box)
     if not fits or (not discrete and taken.shape[1] != flatdim(actions)):
-        found, expected = (
-            f"actions {taken.dtype}{list(taken.shape)}",
-            " ".join(str(actions).split()),
-        )
+        found = f"actions {taken.dtype}{list(taken.shape)}"
+        expected = " ".join(str(actions).split())
         raise BadInput(f"{source}: found {found}, expected those of {expected}")
-    return states, actions
+    return states, actions, spec and _writable(source, spec)
