@@ -35,7 +35,12 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "task": (flags.DEFINE_string, "hopper", _TASK_HELP, None),
     "seed": (flags.DEFINE_integer, 0, "Fixes everything that is random.", 0),
     "env_steps": (flags.DEFINE_integer, None, "Environment steps; default: the task's.", 1),
-    "demos": (flags.DEFINE_string, None, "Demonstrations (npz); default: the expert's.", None),
+    "demos": (
+        flags.DEFINE_string,
+        None,
+        "Demonstrations: a file, a folder or minari:ID; default: the expert's.",
+        None,
+    ),
     "num_trajectories": (flags.DEFINE_integer, None, "Trajectories; default: the task's.", 1),
     "subsample": (flags.DEFINE_integer, None, "Keep a pair in so many; default: the task's.", 1),
     "preset": (flags.DEFINE_string, "default", "default, paper, released or hadamard_gru.", None),

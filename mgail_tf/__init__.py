@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mgail_tf.errors import BadInput as BadInput
     from mgail_tf.errors import Diverged as Diverged
     from mgail_tf.policies.experts import expert_demonstrations as expert_demonstrations
+    from mgail_tf.policies.experts import record as record
     from mgail_tf.policies.numpy_policy import NumpyPolicy as NumpyPolicy
     from mgail_tf.policies.saved_model import SavedPolicy as SavedPolicy
 
@@ -49,7 +50,7 @@ _EXPORTS = {
     "envs.evaluation": ("Score", "evaluate"),
     "envs.gym_env": ("make",),
     "errors": ("BadInput", "Diverged"),
-    "policies.experts": ("expert_demonstrations",),
+    "policies.experts": ("expert_demonstrations", "record"),
     "policies.numpy_policy": ("NumpyPolicy",),
     "policies.saved_model": ("SavedPolicy",),
 }

@@ -80,8 +80,9 @@ class Summary:
         return "\n".join(lines)
 
     def _title(self) -> str:
-        env = f" of {self.env_id}" if self.env_id else ", of an environment that is not named"
-        return f"demonstrations {self.source}{env}"
+        env = self.env_id or "an environment that is not named"
+        source = f" ({self.source})" if self.source != "demonstrations" else ""
+        return f"demonstrations of {env}{source}"
 
     def _episodes(self) -> list[str]:
         """Return lines on episodes, steps and returns."""

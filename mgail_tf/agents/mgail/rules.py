@@ -147,7 +147,7 @@ def conclusions(demonstrations: Demonstrations, spec: Spec) -> Conclusions:
 
 
 def _listed(indices: np.ndarray) -> str:
-    """Return "components 0, 1, 5" of at most 16 indices, and how many more there are."""
-    named, more = ", ".join(map(str, indices[:16])), len(indices) - 16
-    word = "component" if len(indices) == 1 else "components"
-    return f"{word} {named}" + (f" and {more} more" if more > 0 else "")
+    """Return "components 0, 2 to 5" of rising indices."""
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
+    named = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    return f"component{'s' * (len(indices) > 1)} {', '.join(named)}"
