@@ -1,15 +1,21 @@
 """Other people's formats: what is written comes back, what is read is what they hold."""
 
 import dataclasses
+import io
+import pickle
+import shutil
 import subprocess
 import sys
+import time
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import datasets
 import gymnasium
 import h5py
+import huggingface_hub
 import minari
 import numpy as np
 import pytest
@@ -17,6 +23,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from minari.data_collector import EpisodeBuffer
 
 from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.errors import BadInput
 from tests import toys
 from tests.checks import refusal
 
@@ -421,6 +428,332 @@ def test_trajectories_of_images_and_matrices_are_flattened(rng):
     shown = Demonstrations.from_trajectories([{"obs": obs, "acts": acts, "terminal": True}])
     np.testing.assert_array_equal(shown.states, obs.reshape(4, 12))
     np.testing.assert_array_equal(shown.actions, acts.reshape(3, 4).astype(np.float32))
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+def _bad_hdf5(change, **changes):
+    """Return a maker of an HDF5 file whose arrays or bytes are changed."""
+
+    def make(folder, rng):
+        arrays = _d4rl(**{k: v(_d4rl()[k]) if callable(v) else v for k, v in changes.items()})
+        path = _hdf5(folder / "bad.hdf5", arrays)
+        if change:
+            path.write_bytes(change(path.read_bytes()))
+        return lambda: Demonstrations.load(path)
+
+    return make
+
+
+def _bad_file(name, content):
+    def make(folder, rng):
+        (folder / name).write_bytes(content)
+        return lambda: Demonstrations.load(folder / name)
+
+    return make
+
+
+def _bad_folder(*files):
+    def make(folder, rng):
+        for name in files:
+            path = folder / "folder" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("{}")
+        (folder / "folder").mkdir(exist_ok=True)
+        return lambda: Demonstrations.load(folder / "folder")
+
+    return make
+
+
+def _bad_trajectory(saved=False, **changes):
+    """Return a maker of trajectories, in memory or saved, whose second one is changed."""
+
+    def make(folder, rng):
+        given = _trajectories(_shown(rng))
+        for name, change in changes.items():
+            if change is None:
+                for trajectory in given if saved else given[1:2]:
+                    del trajectory[name]
+            else:
+                given[1][name] = change(given[1][name])
+        if not saved:
+            return lambda: Demonstrations.from_trajectories(given)
+        path = _saved(folder / "saved", given)
+        return lambda: Demonstrations.load(path)
+
+    return make
+
+
+def _bad_saved(change):
+    """Return a maker of a folder that `datasets` saved, with changed files."""
+
+    def make(folder, rng):
+        path = _saved(folder / "saved", _trajectories(_shown(rng)))
+        change(path)
+        return lambda: Demonstrations.load(path)
+
+    return make
+
+
+def _cut(path):
+    (arrow,) = path.glob("*.arrow")
+    arrow.write_bytes(arrow.read_bytes()[:-300])
+
+
+def _bad_minari(storage, change):
+    """Return a maker of a Minari dataset whose folder is changed."""
+
+    def make(folder, rng):
+        _shown(rng).to_minari("bad-v0", data_format=storage)
+        change(folder / "minari/bad-v0/data")
+        return lambda: Demonstrations.load("minari:bad-v0")
+
+    return make
+
+
+def _edited(name, old, new):
+    def change(data):
+        text = (data / name).read_text()
+        assert old in text
+        (data / name).write_text(text.replace(old, new))
+
+    return change
+
+
+def _shorter_episode(data):
+    with h5py.File(data / "main_data.hdf5", "a") as file:
+        group = file["episode_2"]
+        for name in ("observations", "actions", "rewards", "terminations", "truncations"):
+            rows = group[name][:-2]
+            del group[name]
+            group[name] = rows
+
+
+def _to_minari(dataset_id="mine-v0", **options):
+    return lambda folder, rng: lambda: _shown(rng).to_minari(dataset_id, **options)
+
+
+def _minari_of(states, actions):
+    """Return a maker of a Minari dataset of these spaces."""
+
+    def make(folder, rng):
+        env = gymnasium.wrappers.TimeLimit(_Spaces(states, actions), 4)
+        dataset, *_ = _collected(env, "hdf5")
+        return lambda: Demonstrations.from_minari(dataset)
+
+    return make
+
+
+def _load(name):
+    return lambda folder, rng: lambda: Demonstrations.load(name)
+
+
+def _zip(*names):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x")
+    return file.getvalue()
+
+
+NAN = np.float32("nan")
+BAD = {  # what is made: (maker of a call, what its line names)
+    # files of other kinds
+    "missing": (_load("no/such.hdf5"), "no/such.hdf5: no such demonstration file"),
+    "empty": (_bad_file("a.npz", b""), "an empty file"),
+    "text": (_bad_file("a.csv", b"state,action\n1,2\n"), "a CSV or text file"),
+    "text as npz": (_bad_file("a.npz", b"state,action\n1,2\n"), "a CSV or text file"),
+    "text as HDF5": (_bad_file("a.hdf5", b"state,action\n1,2\n"), "a CSV or text file"),
+    "JSON": (_bad_file("a.json", b'{"obs": [1]}'), "a JSON file"),
+    "pickle": (_bad_file("a.pkl", pickle.dumps([1, 2])), "a pickle"),
+    "pickle as npz": (_bad_file("a.npz", pickle.dumps([1, 2])), "a pickle"),
+    "picture": (_bad_file("a.npz", b"\x89PNG\r\n\x1a\n\0\0"), "a PNG picture"),
+    "Parquet": (_bad_file("a.parquet", b"PAR1\0\0"), "a Parquet file"),
+    "gzip": (_bad_file("a.npz", b"\x1f\x8b\0\0"), "a gzip file"),
+    "binary": (_bad_file("a.bin", bytes(range(256))), "a file of an unknown kind"),
+    "policy": (_bad_file("a.npz", _zip("layer00.npy")), "a policy file (npz)"),
+    "weights": (_bad_file("a.zip", _zip("policy.pth", "data")), "a zip file with pickles"),
+    "zip": (_bad_file("a.zip", _zip("readme.txt")), "a zip file that is no npz"),
+    "cut npz": (_bad_file("a.npz", _zip("states.npy")[:-9]), "a damaged zip or npz file"),
+    # folders
+    "empty folder": (_bad_folder(), "an empty folder"),
+    "folder of nothing": (_bad_folder("notes.txt"), "a folder (it holds notes.txt)"),
+    "SavedModel": (_bad_folder("saved_model.pb", "metadata.json"), "a SavedModel folder"),
+    "run": (_bad_folder("config.json", "progress.csv"), "the folder of a run"),
+    "parts": (_bad_folder("dataset_dict.json", "train/a"), "several parts (train)"),
+    # HDF5
+    "cut HDF5": (_bad_hdf5(lambda b: b[:-700]), "not a whole HDF5 file"),
+    "beginning of HDF5": (_bad_hdf5(lambda b: b[:64]), "not a whole HDF5 file"),
+    "no observations": (_bad_hdf5(None, observations=None), "without `observations`"),
+    "no terminals": (_bad_hdf5(None, terminals=None), "without `terminals`"),
+    "group": (
+        lambda folder, rng: (
+            lambda: Demonstrations.load(
+                _hdf5(folder / "a.h5", {"observations/x": [1], "actions": [1], "terminals": [1]})
+            )
+        ),
+        "observations: found a group (x)",
+    ),
+    "flat observations": (_bad_hdf5(None, observations=np.ravel), "observations: found [20]"),
+    "few actions": (_bad_hdf5(None, actions=lambda a: a[:-1]), "actions: found [9, 1]"),
+    "many rewards": (_bad_hdf5(None, rewards=np.zeros((10, 2))), "rewards: found [10, 2]"),
+    "next states": (_bad_hdf5(None, next_observations=np.zeros((10, 3))), "next_observations: "),
+    "strings": (_bad_hdf5(None, actions=np.array([b"a"] * 10)), "actions: found |S1[10]"),
+    "NaN": (_bad_hdf5(None, observations=lambda a: a * NAN), "states: values that are NaN"),
+    "single steps": (
+        _bad_hdf5(None, next_observations=None, terminals=np.ones(10, bool)),
+        "10 episodes of one step",
+    ),
+    "no rows": (
+        _bad_hdf5(None, **{k: (lambda a: a[:0]) for k in _d4rl()}),
+        "observations: found [0, 2]",
+    ),
+    # trajectories
+    "N obs": (_bad_trajectory(obs=lambda a: a[:-1]), "trajectory 1: obs: found 1 of 1 acts"),
+    "no acts": (_bad_trajectory(acts=None), "trajectory 1: found no acts in a dict"),
+    "no terminal": (_bad_trajectory(terminal=None), "trajectory 1: found no terminal"),
+    "terminal text": (_bad_trajectory(terminal=str), "terminal: found 'False', expected true"),
+    "rews": (_bad_trajectory(rews=lambda a: [*a, 1.0]), "rews: found 2 of 1 acts"),
+    "some rews": (_bad_trajectory(rews=None), "rews in 2 of 3 trajectories"),
+    "NaN in obs": (_bad_trajectory(obs=lambda a: a * NAN), "states: values that are NaN"),
+    "Dict obs": (_bad_trajectory(obs=lambda a: {"x": a}), "obs: found a dict"),
+    "ragged obs": (_bad_trajectory(obs=lambda a: [[1.0], [1.0, 2.0]]), "obs: found a list"),
+    "wider obs": (_bad_trajectory(obs=lambda a: np.c_[a, a]), "states: sizes after the first"),
+    "wider acts": (_bad_trajectory(acts=lambda a: np.c_[a, a]), "actions: sizes after the first"),
+    "one trajectory": (
+        lambda folder, rng: lambda: Demonstrations.from_trajectories({"obs": []}),
+        "found a dict, expected a list of trajectories",
+    ),
+    "no trajectory": (
+        lambda folder, rng: lambda: Demonstrations.from_trajectories([]),
+        "found no trajectory",
+    ),
+    "objects": (
+        lambda folder, rng: lambda: Demonstrations.from_trajectories([object()]),
+        "trajectory 0: found no obs, acts, terminal in a object",
+    ),
+    # folders that `datasets` saved
+    "no obs column": (_bad_trajectory(saved=True, obs=None), "no column obs among acts"),
+    "N obs saved": (_bad_trajectory(saved=True, obs=lambda a: a[:-1]), "obs: found 1 of 1 acts"),
+    "cut Arrow": (_bad_saved(_cut), "not a whole folder of `datasets`"),
+    "no state.json": (
+        _bad_saved(lambda path: (path / "state.json").unlink()),
+        "not a whole folder of `datasets`",
+    ),
+    "no data": (
+        _bad_saved(lambda path: next(path.glob("*.arrow")).unlink()),
+        "not a whole folder of `datasets`",
+    ),
+    # Minari
+    "malformed id": (_load("minari:a b"), "dataset id: found 'a b'"),
+    "no version": (_load("minari:mujoco/hopper/expert"), "dataset id: found "),
+    "no id": (_load("minari:"), "dataset id: found ''"),
+    "path as id": (_load("minari:../../etc-v0"), "dataset id: found "),
+    "another object": (
+        lambda folder, rng: lambda: Demonstrations.from_minari(3),
+        "minari:dataset: found a int",
+    ),
+    "cut episode": (_bad_minari("hdf5", _shorter_episode), "episode 2: found 6 actions"),
+    "total_steps": (
+        _bad_minari("hdf5", _edited("metadata.json", '"total_steps": 14', '"total_steps": 15')),
+        "total_steps: found 14 in the data, expected 15",
+    ),
+    "total_steps in Arrow": (
+        _bad_minari("arrow", _edited("2/metadata.json", "8", "9")),
+        "episode 2: found 8 actions and 9 observations in the data, expected 9 and 10",
+    ),
+    "another storage": (
+        _bad_minari("hdf5", _edited("metadata.json", '"hdf5"', '"csv"')),
+        "bad-v0: cannot be read",
+    ),
+    "cut dataset": (
+        _bad_minari("hdf5", lambda data: (data / "main_data.hdf5").write_bytes(b"\x89HDF")),
+        "bad-v0: cannot be read",
+    ),
+    "no metadata": (
+        _bad_minari("hdf5", lambda data: (data / "metadata.json").unlink()),
+        "bad-v0: cannot be read",
+    ),
+    "lost episode": (
+        _bad_minari("arrow", lambda data: shutil.rmtree(data / "1")),
+        "bad-v0: cannot be read",
+    ),
+    "states of any size": (
+        _minari_of(gymnasium.spaces.Text(5), MultiDiscrete([2, 2])),
+        "action space: found MultiDiscrete",
+    ),
+    "malformed id to write": (_to_minari("mine"), "dataset id: found 'mine'"),
+    "no such environment": (_to_minari(env="NoSuch-v0"), "env: cannot be made"),
+    "no environment": (_to_minari(env=3), "env: found a int"),
+    "other states": (_to_minari(env="Pendulum-v1"), "actions float32[14, 2], expected those of"),
+    "other sizes": (_to_minari(env="CartPole-v1"), "states of 3 components, expected those of"),
+    "no such storage": (_to_minari(data_format="csv"), "cannot be written"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_not_demonstrations_is_refused_in_one_line(tmp_path, rng, name):
+    maker, named = BAD[name]
+    call = maker(tmp_path, rng)
+    before = sorted(tmp_path.rglob("*"))
+    begun = time.monotonic()
+    with pytest.raises(BadInput) as refused:
+        call()
+    assert time.monotonic() - begun < 2.0
+    message = str(refused.value)
+    assert named in message and "\n" not in message and len(message) < 400
+    assert "allow_pickle" not in message and "Traceback" not in message
+    assert sorted(tmp_path.rglob("*")) == before or name == "group"
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "path"),
+    [
+        ("h5py", "hdf5", "a.hdf5"),
+        ("datasets", "huggingface", "saved"),
+        ("minari", "minari", "minari:a-v0"),
+    ],
+)
+def test_extra_that_is_not_installed_is_named(tmp_path, rng, monkeypatch, module, extra, path):
+    _hdf5(tmp_path / "a.hdf5", _d4rl())
+    _saved(tmp_path / "saved", _trajectories(_shown(rng)))
+    monkeypatch.setitem(sys.modules, module, None)
+    path = path if ":" in path else str(tmp_path / path)
+    assert f"pip install 'mgail_tf[{extra}]'" in refusal(path, Demonstrations.load, path)
+
+
+def test_dataset_that_is_not_here_says_so_soon_without_a_network(root, monkeypatch):
+    class Offline:
+        def head(self, url, timeout):
+            assert timeout <= 5
+            raise OSError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub, "get_session", Offline)
+    found = refusal(
+        "minari:mujoco/hopper/expert-v0", Demonstrations.load, "minari:mujoco/hopper/expert-v0"
+    )
+    assert found.startswith("not here, and could not be downloaded (OSError: [Errno -2]")
+    assert str(root) in found and list(root.iterdir()) == []
+
+
+def test_dataset_that_is_not_here_is_downloaded(monkeypatch, rng):
+    """A remote dataset, with Minari's own download in place of the network."""
+    shown, fetched = _shown(rng), []
+
+    class Online:
+        def head(self, url, timeout):
+            return None
+
+    def download(dataset_id):
+        fetched.append(dataset_id)
+        shown.to_minari(dataset_id)
+
+    monkeypatch.setattr(huggingface_hub, "get_session", Online)
+    monkeypatch.setattr(minari, "download_dataset", download)
+    for _ in range(2):
+        _assert_same(Demonstrations.load("minari:far/away-v0"), shown)
+    assert fetched == ["far/away-v0"]
 
 
 # -- what is imported --------------------------------------------------------------------------
