@@ -110,7 +110,7 @@ def _kind_of_folder(path: Path) -> str:
         return TRAJECTORIES
     if "dataset_dict.json" in holds:
         parts = ", ".join(sorted(x.name for x in path.iterdir() if x.is_dir()))
-        return f"a folder of several parts ({parts}), of which one is to be given,"
+        return f"a folder of several parts ({parts}) in place of one of them"
     if (path / "data" / "metadata.json").is_file():
         return MINARI
     if "saved_model.pb" in holds:
@@ -387,8 +387,8 @@ def read_minari(dataset: Any, source: str) -> Recorded:
         raise BadInput(f"{source}: found a {found}, expected a MinariDataset or its id")
     space = dataset.observation_space
     if not space.is_np_flattenable:
-        found = " ".join(str(space).split())
-        raise BadInput(f"{source}: observation space: found {found}, expected one of a fixed size")
+        found = f"found {_named(space)}, expected one of a fixed size"
+        raise BadInput(f"{source}: observation space: {found}")
     _check_actions(source, dataset.action_space)
     indices = [int(i) for i in dataset.episode_indices]
     try:
@@ -439,10 +439,9 @@ def _download(minari: Any, source: str, dataset_id: str) -> None:
     try:
         # Minari would try for half a minute where there is no network.
         if os.environ.get("MINARI_REMOTE", "hf:").startswith("hf:"):
-            import huggingface_hub
+            from huggingface_hub import constants, get_session
 
-            host = huggingface_hub.constants.ENDPOINT
-            huggingface_hub.get_session().head(host, timeout=_SECONDS)
+            get_session().head(constants.ENDPOINT, timeout=_SECONDS)
         minari.download_dataset(dataset_id)
     except Exception as error:
         folder = minari.storage.get_dataset_path()
@@ -456,8 +455,13 @@ def _check_actions(source: str, space: Any) -> None:
     from gymnasium.spaces import Box, Discrete
 
     if not isinstance(space, Box | Discrete):
-        found = " ".join(str(space).split())
-        raise BadInput(f"{source}: action space: found {found}, expected Discrete or a Box")
+        raise BadInput(f"{source}: action space: found {_named(space)}, expected Discrete or a Box")
+
+
+def _named(space: Any) -> str:
+    """Return a space as a short text on one line."""
+    text = " ".join(str(space).split())
+    return text if len(text) <= 100 else f"{text[:97]}..."
 
 
 def _taken(space: Any, actions: np.ndarray) -> np.ndarray:
@@ -633,12 +637,11 @@ def _spaces(source: str, recorded: Recorded, env: Any) -> tuple[Any, Any, Any]:
     if made is not env:
         made.close()
     if not states.is_np_flattenable or flatdim(states) != size:
-        found, expected = f"states of {size} components", " ".join(str(states).split())
+        found, expected = f"states of {size} components", _named(states)
         raise BadInput(f"{source}: found {found}, expected those of {expected}")
     _check_actions(source, actions)
     fits = isinstance(actions, Discrete) if discrete else isinstance(actions, Box)
     if not fits or (not discrete and taken.shape[1] != flatdim(actions)):
         found = f"actions {taken.dtype}{list(taken.shape)}"
-        expected = " ".join(str(actions).split())
-        raise BadInput(f"{source}: found {found}, expected those of {expected}")
+        raise BadInput(f"{source}: found {found}, expected those of {_named(actions)}")
     return states, actions, spec and _writable(source, spec)
