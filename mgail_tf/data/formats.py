@@ -565,6 +565,8 @@ def write_minari(
             storage.update_episodes(buffers)
         except Exception as error:
             raise BadInput(f"{source}: cannot be written ({one_line(error)})") from error
+        # Minari's Arrow storage cuts episodes of more than 32,767 steps when it reads them
+        read_minari(minari.MinariDataset(storage), source)
         group = parse_dataset_id(dataset_id)[0]
         if group and group not in namespace.list_local_namespaces():
             namespace.create_namespace(group)

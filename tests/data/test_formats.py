@@ -254,6 +254,16 @@ def test_dataset_that_exists_is_neither_overwritten_nor_hidden(root, rng):
     assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
 
 
+def test_episodes_that_arrow_would_cut_are_neither_written_nor_read(root, rng):
+    shown = _shown(rng, lengths=(33_000,))
+    for storage in ("arrow", "parquet"):
+        found = refusal("minari:long-v0", shown.to_minari, "long-v0", data_format=storage)
+        assert found.startswith("episode 0: found 32767 actions") and "expected 33000" in found
+        assert list(root.iterdir()) == []
+    shown.to_minari("long-v0")
+    _assert_same(Demonstrations.load("minari:long-v0"), shown)
+
+
 def test_failed_write_leaves_nothing(root, rng):
     assert "arrrow" in refusal(
         "minari:us/b-v0", _shown(rng).to_minari, "us/b-v0", data_format="arrrow"
