@@ -38,7 +38,12 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "env_kwargs": (flags.DEFINE_string, None, 'JSON for gymnasium.make: {"wind": 2}.', None),
     "seed": (flags.DEFINE_integer, 0, "Fixes everything that is random.", 0),
     "env_steps": (flags.DEFINE_integer, None, "Environment steps; default: the task's.", 1),
-    "demos": (flags.DEFINE_string, None, "Demonstrations (npz); default: the expert's.", None),
+    "demos": (
+        flags.DEFINE_string,
+        None,
+        "Demonstrations: a file, a folder or minari:ID; default: the expert's.",
+        None,
+    ),
     "num_trajectories": (flags.DEFINE_integer, None, "Trajectories; default: the task's.", 1),
     "subsample": (flags.DEFINE_integer, None, "Keep a pair in so many; default: the task's.", 1),
     "preset": (flags.DEFINE_string, "default", "default, paper, released or hadamard_gru.", None),

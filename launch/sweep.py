@@ -27,7 +27,6 @@ from mgail_tf.config.presets import ablations
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.envs.gym_env import make
 from mgail_tf.errors import one_line
-from mgail_tf.policies.numpy_policy import sha256
 from mgail_tf.reporting import collect
 
 FLAGS = _flags.define("set", "smoke", "demos", "env_steps", "label", "episodes", out="runs/sweep")
@@ -82,10 +81,13 @@ def _wanted(get: dict[str, Any]) -> list[_Run]:
     for seed in get["seeds"]:
         if not (seed.isascii() and seed.isdigit() and str(int(seed)) == seed):
             raise mg.BadInput(f"--seeds: found {seed!r}, expected integers such as 0,1,2")
+    digests: dict[str, str | None] = {}  # of the tasks' demonstrations
     for task in get["tasks"]:
         demos = _demos(get, task)
-        if demos and not Path(demos).is_file():
-            raise mg.BadInput(f"--demos: {demos}: no such file")
+        try:
+            digests[task] = mg.Demonstrations.load(demos).sha256 if demos else None
+        except mg.BadInput as error:
+            raise mg.BadInput(f"--demos: {error}") from error
         if task not in TASKS:
             if not demos:
                 raise mg.BadInput(f"--tasks: found {task!r}, expected --demos with it")
@@ -97,7 +99,10 @@ def _wanted(get: dict[str, Any]) -> list[_Run]:
     if get["ablations"]:
         variants = ablations()
     each = itertools.product(variants.items(), get["tasks"], dict.fromkeys(get["seeds"]))
-    return [_run(get, task, label, variant, seed) for (label, variant), task, seed in each]
+    return [
+        _run(get, task, label, variant, seed, digests[task])
+        for (label, variant), task, seed in each
+    ]
 
 
 def _demos(get: dict[str, Any], task: str) -> str | None:
@@ -105,7 +110,12 @@ def _demos(get: dict[str, Any], task: str) -> str | None:
 
 
 def _run(
-    get: dict[str, Any], task: str, label: str, variant: tuple[str, dict[str, Any]], seed: str
+    get: dict[str, Any],
+    task: str,
+    label: str,
+    variant: tuple[str, dict[str, Any]],
+    seed: str,
+    digest: str | None,
 ) -> _Run:
     """Return one run of a variant (preset, settings); refuse settings that are not possible."""
     preset, settings = variant
@@ -124,7 +134,7 @@ def _run(
     words += [f"--env_steps={get['env_steps']}"] if get["env_steps"] else []
     if demos := _demos(get, task):
         words.append(f"--demos={demos}")
-        described["demos_sha256"] = sha256(Path(demos))
+        described["demos_sha256"] = digest
     return _Run(algorithm, task, label, int(seed), folder, tuple(words), described)
 
 

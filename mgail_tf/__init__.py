@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mgail_tf.errors import BadInput as BadInput
     from mgail_tf.errors import Diverged as Diverged
     from mgail_tf.policies.experts import expert_demonstrations as expert_demonstrations
+    from mgail_tf.policies.experts import record as record
     from mgail_tf.policies.match import Match as Match
     from mgail_tf.policies.match import match as match
     from mgail_tf.policies.numpy_policy import NumpyPolicy as NumpyPolicy
@@ -52,7 +53,7 @@ _EXPORTS = {
     "envs.evaluation": ("Score", "evaluate"),
     "envs.gym_env": ("make",),
     "errors": ("BadInput", "Diverged"),
-    "policies.experts": ("expert_demonstrations",),
+    "policies.experts": ("expert_demonstrations", "record"),
     "policies.match": ("Match", "match"),
     "policies.numpy_policy": ("NumpyPolicy",),
     "policies.saved_model": ("SavedPolicy",),

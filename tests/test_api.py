@@ -15,7 +15,15 @@ from gymnasium.wrappers import TimeLimit
 import mgail_tf as mg
 from tests import toys
 
-LIGHT = ["Demonstrations", "evaluate", "make", "NumpyPolicy", "expert_demonstrations", "TASKS"]
+LIGHT = [
+    "Demonstrations",
+    "evaluate",
+    "make",
+    "NumpyPolicy",
+    "expert_demonstrations",
+    "record",
+    "TASKS",
+]
 LIGHT += ["for_task", "override", "BadInput", "BCConfig", "TRPOConfig", "GAILConfig", "MGAILConfig"]
 
 CONFIGS = {
@@ -309,6 +317,6 @@ def test_files_of_another_kind_are_named_and_no_unsafe_loading_is_advised(tmp_pa
     (tmp_path / "some.npz").write_bytes(content)
     spec = mg.make(toys.linear(), 0).spec
     for load in (mg.Demonstrations.load, lambda path: mg.NumpyPolicy.load(path, spec)):
-        with pytest.raises(mg.BadInput, match=r"some\.npz: not an npz file") as error:
+        with pytest.raises(mg.BadInput, match=r"some\.npz: (not an npz file|found a )") as error:
             load(tmp_path / "some.npz")
         assert "pickle" not in str(error.value)

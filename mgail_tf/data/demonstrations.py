@@ -8,13 +8,16 @@ The file holds plain arrays (nothing pickled is ever read) of E episodes, N step
     lengths     int64 [E]           steps of each episode
     terminated  bool [E]            the task ended there (as against a time limit)
     env_id      str
+    ends_recorded  bool             optional, see `Demonstrations.ends_recorded`
+
+Files of other formats are read by `mgail_tf.data.formats`.
 """
 
 import dataclasses
 import hashlib
 import io
+import re
 import warnings
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +25,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mgail_tf.data import formats
+from mgail_tf.data.formats import Recorded
+from mgail_tf.data.summary import Summary, summarise
 from mgail_tf.errors import UNREADABLE, BadInput
 from mgail_tf.types import Episode, Spec, StateActions
 
 _LARGEST = 1 << 30  # bytes out of a file that is 20 times smaller
 _REQUIRED = ("states", "actions", "lengths", "terminated", "env_id")
+_OPTIONAL = ("rewards", "ends_recorded")
+# A Gymnasium id, without the module that registers it.
+_ENV_ID = re.compile(r"(?:(?P<namespace>.+)/)?(?P<name>[^/]+?)(?:-v(?P<version>\d+))?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +48,8 @@ class Demonstrations:
         source: what messages call it: the file's path.
         sha256: of the file or of the arrays; names the demonstrations in result rows.
         expert_return: the return that a normalised score of 1 stands for; NaN where unknown.
+        ends_recorded: the last state of an episode that terminated is the one in which the task
+            ended. False: it is the state before, because the file lacks the last states.
         every: one pair in so many of each episode is learnt from.
         seed: fixes the offset at which each episode's pairs begin.
     """
@@ -52,21 +63,119 @@ class Demonstrations:
     source: str
     sha256: str
     expert_return: float
+    ends_recorded: bool = True
     every: int = 1
     seed: int = 0
 
     @classmethod
-    def load(cls, path: str | Path) -> "Demonstrations":
-        """Read an npz file and check that it is consistent.
+    def load(cls, path: str | Path, env_id: str = "") -> "Demonstrations":
+        """Read demonstrations, and check that they are consistent.
+
+        What the path holds decides how it is read, not its name:
+            an npz file that `save` wrote
+            a flat HDF5 file, as D4RL's are: see `mgail_tf.data.formats.read_hdf5`
+            a folder of `imitation`'s trajectories, which `datasets` saved
+            "minari:ID", or the folder of a Minari dataset: see `from_minari`
+
+        Args:
+            path: of the file or folder, or "minari:ID".
+            env_id: of the environment that they fit, where the file does not say; "" if that is
+                not to be checked.
 
         Raises:
             BadInput: one line naming the file, the field, what was found and what was expected.
         """
+        if str(path).startswith(formats.MINARI_PREFIX):
+            return cls.from_minari(str(path).removeprefix(formats.MINARI_PREFIX), env_id)
         path = Path(path)
+        kind = formats.kind_of(path)
+        if kind == formats.MINARI:
+            return cls._of(str(path), formats.read_minari(path, str(path)), env_id)
+        if kind == formats.TRAJECTORIES:
+            return cls._of(str(path), formats.read_huggingface(path), env_id)
+        if kind == formats.HDF5:
+            return cls._of(str(path), formats.read_hdf5(path), env_id)
+        if kind != formats.NPZ:
+            raise BadInput(f"{path}: found {kind}, expected {formats.EXPECTED}")
         arrays = _read(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         checked = _checked(str(path), arrays)
+        checked["env_id"] = checked["env_id"] or env_id
         return cls(**checked, source=str(path), sha256=digest)._with_return()
+
+    @classmethod
+    def from_minari(cls, dataset: Any, env_id: str = "") -> "Demonstrations":
+        """Read a Minari dataset (extra: minari).
+
+        Observations are flattened as `gymnasium.spaces.flatten` does with the dataset's observation
+        space. A dataset that is not on this machine is downloaded.
+
+        Args:
+            dataset: a dataset's id, such as "mujoco/hopper/expert-v0", or a `MinariDataset`.
+            env_id: of the environment, where the dataset does not say.
+
+        Raises:
+            BadInput: the dataset cannot be had, its spaces are not ones that can be flattened, or
+                it holds more or fewer steps than its metadata say.
+        """
+        name = dataset if isinstance(dataset, str) else getattr(dataset, "id", "dataset")
+        source = f"{formats.MINARI_PREFIX}{name}"
+        return cls._of(source, formats.read_minari(dataset, source), env_id)
+
+    def to_minari(
+        self,
+        dataset_id: str,
+        env: Any = None,
+        *,
+        data_format: str = "hdf5",
+        algorithm_name: str = "",
+        author: str = "",
+        description: str = "",
+    ) -> Any:
+        """Write a Minari dataset, as Minari's `DataCollector` does (extra: minari).
+
+        Every episode has one observation more than actions. Where rewards are unknown they are NaN.
+
+        Args:
+            dataset_id: such as "rail/scripted-v0".
+            env: the environment: a `gymnasium.Env`, its id or its `EnvSpec`. The dataset gets its
+                spaces, and its spec for `recover_environment()`; states are put back into its
+                observation space. None: unbounded flat spaces, and no `env_id`.
+            data_format: "hdf5", "arrow" or "parquet".
+            algorithm_name, author, description: for the dataset's metadata.
+
+        Returns:
+            The new `MinariDataset`.
+
+        Raises:
+            BadInput: there is a dataset of that id, the id is malformed, or the demonstrations do
+                not fit the environment.
+        """
+        described = {
+            "algorithm_name": algorithm_name,
+            "author": author and {author},
+            "description": description,
+        }
+        known = {name: text for name, text in described.items() if text}
+        return formats.write_minari(self._recorded(), dataset_id, env, data_format, known)
+
+    @classmethod
+    def from_trajectories(
+        cls, trajectories: Sequence[Any], env_id: str = "", source: str = "trajectories"
+    ) -> "Demonstrations":
+        """Make demonstrations of trajectories as the library `imitation` has them.
+
+        Args:
+            trajectories: objects or mappings, one an episode, with `obs` [N + 1, ...], `acts`
+                [N, ...], `terminal` (the task ended, as against a time limit), and perhaps `rews`
+                [N]. Their `infos` are not looked at.
+            env_id: of the environment that they fit; "" if that is not to be checked.
+            source: what messages call them.
+
+        Raises:
+            BadInput: one of them lacks something, or its arrays do not fit together.
+        """
+        return cls._of(source, formats.read_trajectories(trajectories, source), env_id)
 
     @classmethod
     def from_arrays(
@@ -90,30 +199,59 @@ class Demonstrations:
         Raises:
             BadInput: the arrays do not fit together.
         """
-        if not len(states) or not len(states) == len(actions) == np.size(terminated):
+        ends = np.asarray(terminated, bool)
+        if not len(states) or not len(states) == len(actions) == np.size(ends):
             found = f"{len(states)} of states, {len(actions)} of actions"
-            wanted = f"{np.size(terminated)}, as many as of terminated, and not 0"
+            wanted = f"{np.size(ends)}, as many as of terminated, and not 0"
             raise BadInput(f"demonstrations: arrays an episode: found {found}, expected {wanted}")
-        for i, (s, a) in enumerate(zip(states, actions, strict=True)):
+        recorded = Recorded(states, actions, ends, rewards)
+        return cls._of("demonstrations", recorded, env_id)
+
+    @classmethod
+    def _of(cls, source: str, recorded: Recorded, env_id: str) -> "Demonstrations":
+        """Make demonstrations of what was recorded.
+
+        Args:
+            env_id: where it does not say.
+
+        Raises:
+            BadInput: the arrays do not fit together.
+        """
+        for i, (s, a) in enumerate(zip(recorded.states, recorded.actions, strict=True)):
             if np.shape(s)[:1] != ((expected := len(np.asarray(a)) + 1),):
                 raise BadInput(
-                    f"demonstrations: states of episode {i}: found {np.shape(s)[:1]}, expected "
+                    f"{source}: states of episode {i}: found {np.shape(s)[:1]}, expected "
                     f"({expected},), one more than its actions"
                 )
         arrays = {
-            "states": np.concatenate([np.asarray(s) for s in states]),
-            "actions": np.concatenate([np.asarray(a) for a in actions]),
-            "lengths": np.array([len(np.asarray(a)) for a in actions]),
-            "terminated": np.asarray(terminated, bool),
-            "env_id": np.array(env_id),
+            "states": _joined(source, "states", recorded.states),
+            "actions": _joined(source, "actions", recorded.actions),
+            "lengths": np.array([len(np.asarray(a)) for a in recorded.actions]),
+            "terminated": np.asarray(recorded.terminated, bool),
+            "env_id": np.array(recorded.env_id or env_id),
+            "ends_recorded": np.array(recorded.ends_recorded),
         }
-        if rewards is not None:
-            arrays["rewards"] = np.concatenate([np.asarray(r) for r in rewards])
-        checked = _checked("demonstrations", arrays)
+        if recorded.rewards is not None:
+            arrays["rewards"] = _joined(source, "rewards", recorded.rewards)
+        checked = _checked(source, arrays)
         written = io.BytesIO()  # so that the file which `save` writes has the same name
         cls(**checked, source="", sha256="").save(written)
         hashed = hashlib.sha256(written.getvalue())
-        return cls(**checked, source="demonstrations", sha256=hashed.hexdigest())._with_return()
+        made = cls(**checked, source=source, sha256=hashed.hexdigest())
+        if np.isfinite(recorded.expert_return):
+            return dataclasses.replace(made, expert_return=recorded.expert_return)
+        return made._with_return()
+
+    def _recorded(self) -> Recorded:
+        """Return what `_of` makes demonstrations of."""
+        return Recorded(
+            self._split_states(),
+            self._split(self.actions),
+            self.terminated,
+            self._split(self.rewards),
+            self.env_id,
+            self.ends_recorded,
+        )
 
     @classmethod
     def from_episodes(cls, spec: Spec, episodes: Sequence[Episode]) -> "Demonstrations":
@@ -135,7 +273,10 @@ class Demonstrations:
         if not np.isnan(self.rewards).all():
             arrays["rewards"] = self.rewards
         arrays |= {"lengths": self.lengths, "terminated": self.terminated}
-        np.savez_compressed(path, **arrays, env_id=self.env_id)
+        arrays["env_id"] = self.env_id
+        if not self.ends_recorded:
+            arrays["ends_recorded"] = self.ends_recorded
+        np.savez_compressed(path, **arrays)
 
     def __repr__(self) -> str:
         """Return one line for a person."""
@@ -149,7 +290,7 @@ class Demonstrations:
     @property
     def return_mean(self) -> float:
         """Mean return of the episodes; NaN where there are no rewards."""
-        return float(np.mean([r.sum() for r in self._split(self.rewards.astype(np.float64))]))
+        return float(np.mean(self.returns()))
 
     def _with_return(self) -> "Demonstrations":
         return dataclasses.replace(self, expert_return=self.return_mean)
@@ -217,23 +358,77 @@ class Demonstrations:
         return bool(np.mean(self.terminated) > 0.5)
 
     def terminal_states(self) -> np.ndarray:
-        """Return the states [E, S] in which episodes terminated."""
+        """Return the states [E, S] in which episodes terminated; none if they are unknown."""
+        if not self.ends_recorded:
+            return self.states[:0]
         return self.states[(np.cumsum(self.lengths + 1) - 1)[self.terminated]]
 
     def for_spec(self, spec: Spec) -> "Demonstrations":
         """Check that the demonstrations fit an environment; clip actions as it does.
 
+        Their `env_id` may lack the environment's namespace, or name the module that registers it.
+        It may name another version of the environment whose states and actions have the same sizes.
+
         Returns:
-            The demonstrations with clipped actions; one warning says how many were clipped.
+            The demonstrations with clipped actions; one warning says how many were clipped, and one
+            that they are of another version.
 
         Raises:
             BadInput: the environment, the sizes or the actions are others.
         """
-        name = self.source
-        if self.env_id:  # with or without the module that registers it
-            _check(name, "env_id", self.env_id.rpartition(":")[2], spec.env_id)
+        name, other_version = self.source, False
+        if self.env_id:
+            found, expected = _parts_of(self.env_id), _parts_of(spec.env_id)
+            unknown = not found[0] or not expected[0]
+            if found[1] != expected[1] or not (unknown or found[0] == expected[0]):
+                _check(name, "env_id", self.env_id, spec.env_id)
+            other_version = found[2] != expected[2]
         _check(name, "states: size", self.states.shape[1:], (spec.state_size,))
-        return dataclasses.replace(self, actions=_applied(name, self.actions, spec))
+        actions = _applied(name, self.actions, spec)
+        if not other_version:
+            return dataclasses.replace(self, actions=actions)
+        warnings.warn(
+            f"{name}: env_id: found {self.env_id}, another version of {spec.env_id}; states and "
+            "actions have the same sizes, and are taken to mean the same",
+            stacklevel=2,
+        )
+        return dataclasses.replace(self, actions=actions, env_id=spec.env_id)
+
+    def summary(self, spec: Spec | None = None) -> Summary:
+        """Return what the demonstrations hold, with a text for people: `print(demos.summary())`.
+
+        Args:
+            spec: of the environment that they are checked against (`mgail_tf.make(env, 0).spec`);
+                without it nothing is said of the bounds of actions.
+
+        Raises:
+            BadInput: they do not fit the environment, see `for_spec`.
+        """
+        if spec is not None:
+            with warnings.catch_warnings():  # the summary says what is outside the bounds
+                warnings.filterwarnings("ignore", "(?s).* action components ")
+                self.for_spec(spec)
+        return summarise(self, spec)
+
+    def transitions(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return all recorded steps: states [N, S], actions as recorded, next states [N, S]."""
+        states = self._split_states()
+        before = np.concatenate([s[:-1] for s in states])
+        return before, self.actions, np.concatenate([s[1:] for s in states])
+
+    def returns(self) -> np.ndarray:
+        """Return the return of every episode, [E]; NaN where rewards are unknown."""
+        return np.array([r.sum() for r in self._split(self.rewards.astype(np.float64))])
+
+    def _offsets(self) -> np.ndarray:
+        """Return the step [E] at which each episode's pairs begin."""
+        rng = np.random.default_rng([self.seed, self.every])
+        # an episode shorter than the interval still gives one pair
+        return np.array([rng.integers(min(self.every, length)) for length in self.lengths])
+
+    def count_pairs(self) -> int:
+        """Return how many pairs are learnt from."""
+        return int(np.sum(-(-(self.lengths - self._offsets()) // self.every)))
 
     def episodes(self, spec: Spec) -> list[StateActions]:
         """Return every pair of each episode, states as observed, actions as networks see them.
@@ -253,12 +448,14 @@ class Demonstrations:
             BadInput: the demonstrations do not fit the environment, see `for_spec`.
         """
         fitting = self.for_spec(spec)
-        rng = np.random.default_rng([self.seed, self.every])
         states, actions = [], []
-        steps = zip(fitting._split_states(), fitting._split(fitting.actions), strict=True)
-        for episode_states, episode_actions in steps:
-            # an episode shorter than the interval still gives one pair
-            offset = rng.integers(min(self.every, len(episode_actions)))
+        steps = zip(
+            fitting._split_states(),
+            fitting._split(fitting.actions),
+            fitting._offsets(),
+            strict=True,
+        )
+        for episode_states, episode_actions, offset in steps:
             kept = episode_actions[offset :: self.every]
             states.append(episode_states[:-1][offset :: self.every])
             actions.append(spec.one_hot(kept) if spec.discrete else spec.scale_actions(kept))
@@ -277,20 +474,40 @@ def fitting(demonstrations: Any, spec: Spec) -> Demonstrations:
     return demonstrations.for_spec(spec)
 
 
+def _parts_of(env_id: str) -> tuple[str, str, str]:
+    """Return the namespace, the name and the version of a Gymnasium id; "" for what it lacks."""
+    match = _ENV_ID.fullmatch(env_id.rpartition(":")[2])
+    if not match:
+        return "", env_id, ""
+    return match["namespace"] or "", match["name"], match["version"] or ""
+
+
+def _joined(source: str, field: str, parts: Sequence[ArrayLike]) -> np.ndarray:
+    """Return the arrays of all episodes as one.
+
+    Raises:
+        BadInput: their sizes after the first differ.
+    """
+    arrays = [np.asarray(part) for part in parts]
+    sizes = {array.shape[1:] for array in arrays}
+    if len(sizes) > 1:
+        found = ", ".join(map(str, sorted(sizes)))
+        raise BadInput(f"{source}: {field}: sizes after the first: found {found}, expected one")
+    return np.concatenate(arrays)
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of an npz file that the schema names."""
-    if path.is_file() and not zipfile.is_zipfile(path):
-        raise BadInput(f"{path}: not an npz file; expected one of demonstrations")
     try:
         with np.load(path, allow_pickle=False) as data:
             whole = sum(member.file_size for member in data.zip.infolist())
             if whole > max(_LARGEST, 20 * path.stat().st_size):
                 raise ValueError(f"it holds {whole} bytes, packed into {path.stat().st_size}")
-            arrays = {name: data[name] for name in data.files if name in (*_REQUIRED, "rewards")}
-    except FileNotFoundError as error:
-        raise BadInput(f"{path}: no such demonstration file") from error
+            arrays = {name: data[name] for name in data.files if name in (*_REQUIRED, *_OPTIONAL)}
     except UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if "pickle" in reason:  # NumPy's advice is to unpickle it
+            reason = "it is damaged, or holds pickled objects, which are never read"
         raise BadInput(f"{path}: not an npz of demonstrations ({reason})") from error
     missing = [name for name in _REQUIRED if name not in arrays]
     if missing:
@@ -349,6 +566,7 @@ def _checked(name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         "terminated": arrays["terminated"],
         "env_id": str(arrays["env_id"]),
         "expert_return": np.nan,
+        "ends_recorded": bool(np.all(arrays.get("ends_recorded", True))),
     }
 
 

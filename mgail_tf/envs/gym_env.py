@@ -379,3 +379,34 @@ def _made(env: EnvLike) -> gymnasium.Env:
     if not isinstance(made, gymnasium.Env):
         raise BadInput(f"environment: found a {type(made).__name__}, expected a gymnasium.Env")
     return made
+
+
+class Observed(gymnasium.Wrapper):
+    """Remembers the last observation as the environment returned it."""
+
+    observation: Any = None
+
+    def reset(self, **options: Any) -> Any:
+        """Start an episode."""
+        result = self.env.reset(**options)
+        self._remember(result)
+        return result
+
+    def step(self, action: Any) -> Any:
+        """Take a step."""
+        result = self.env.step(action)
+        self._remember(result)
+        return result
+
+    def _remember(self, result: Any) -> None:
+        # what returns something else is refused by `Environment`
+        self.observation = result[0] if isinstance(result, tuple) and result else None
+
+
+def observed(env: EnvLike) -> Observed:
+    """Return the environment that `make` would make, with what it returned last.
+
+    Raises:
+        BadInput: it cannot be made.
+    """
+    return Observed(_made(env))

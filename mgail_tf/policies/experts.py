@@ -13,9 +13,9 @@ import numpy as np
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.envs.evaluation import evaluate_random
-from mgail_tf.envs.gym_env import EnvLike, make
-from mgail_tf.envs.rollout import Collector, Policy
-from mgail_tf.errors import BadInput
+from mgail_tf.envs.gym_env import EnvLike, Observed, make, observed
+from mgail_tf.envs.rollout import Collector
+from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import make_folder
 from mgail_tf.policies.numpy_policy import NumpyPolicy, sha256
 from mgail_tf.types import Spec
@@ -85,21 +85,89 @@ def reference(task: str, env: EnvLike, demonstrations: Demonstrations, seed: int
     return committed if np.isnan(shown) else committed._replace(expert=shown)
 
 
-def collect(
-    policy: Policy,
+class _Controller:
+    """A function of observations to actions, as rollouts use a policy."""
+
+    def __init__(self, function: Callable[[Any], Any], env: Observed, spec: Spec):
+        self._function, self._env, self._spec = function, env, spec
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return the action for the last observation, in [-1, 1] units or one-hot."""
+        try:
+            action = self._function(self._env.observation)
+        except Exception as error:  # whatever a user's function raises
+            raise BadInput(f"policy: {one_line(error)}") from error
+        spec = self._spec
+        size = 1 if spec.discrete else spec.action_size
+        expected = "the number of an action" if spec.discrete else f"an action [{size}]"
+        try:
+            array = np.asarray(action).reshape(size)
+            fits = np.isfinite(array).all()
+            if spec.discrete:
+                fits &= 0 <= array[0] - spec.first_action < spec.action_size
+                fits &= array.dtype.kind in "iu"
+        except (TypeError, ValueError):  # no numbers, or too few or many
+            fits = False
+        if not fits:
+            found = " ".join(repr(action).split())[:80]
+            raise BadInput(f"policy: found {found}, expected {expected} of {spec.env_id}")
+        return spec.one_hot(array[0]) if spec.discrete else spec.scale_actions(array)
+
+
+def record(
     env: EnvLike,
+    policy: Any,
     episodes: int,
-    seed: int,
-    stochastic: bool,
+    seed: int = 0,
+    stochastic: bool = True,
     progress: Callable[[], object] = lambda: None,
 ) -> Demonstrations:
-    """Roll whole episodes out; the same arguments give the same bytes."""
-    collector = Collector(make(env, seed), np.random.default_rng(seed))
+    """Roll whole episodes out; the same arguments give the same bytes.
+
+    Actions outside the environment's bounds are recorded as it applies them: clipped.
+
+    Args:
+        env: an environment, which is stepped itself and not a copy of it, a function that makes
+            one, the name of a task, or a Gymnasium id.
+        policy: one of
+            a function of an observation, as the environment returns it, to the action that the
+            environment is to take, such as a scripted controller;
+            an object with Stable-Baselines3's `predict(observation) -> (action, state)`; what it
+            draws is not fixed by `seed`;
+            a policy of this package, with `act(state, rng)`.
+        episodes: how many.
+        seed: fixes the environment, and what a policy of this package draws.
+        stochastic: a policy of this package acts as sampled, not with its most probable action.
+        progress: is called after every episode.
+
+    Raises:
+        BadInput: the environment cannot be made or stepped, or the policy raises something or
+            returns what is no action.
+    """
+    if episodes < 1:
+        raise BadInput(f"record: found {episodes} episodes, expected at least 1")
+    if hasattr(policy, "act"):
+        acting, environment = policy, make(env, seed)
+    else:
+        function: Callable[[Any], Any] = policy
+        if hasattr(policy, "predict"):
+
+            def function(observation: Any) -> Any:
+                return policy.predict(observation)[0]
+
+        elif not callable(policy):
+            expected = "a function, or an object with act or predict"
+            raise BadInput(f"policy: found a {type(policy).__name__}, expected {expected}")
+        seen = observed(env)
+        # an object is its user's to close
+        environment = make(seen if seen.env is env else lambda: seen, seed)
+        acting = _Controller(function, seen, environment.spec)
+    collector = Collector(environment, np.random.default_rng(seed))
     rolled = []
     for _ in range(episodes):
-        rolled.append(collector.run_episode(policy, stochastic))
+        rolled.append(collector.run_episode(acting, stochastic))
         progress()
-    return Demonstrations.from_episodes(collector.env.spec, rolled)
+    return Demonstrations.from_episodes(environment.spec, rolled)
 
 
 def save_demonstrations(demonstrations: Demonstrations, path: Path) -> None:
@@ -132,6 +200,6 @@ def expert_demonstrations(
     weights = sha256(weights_path(task))[:12]
     path = Path(cache) / f"{task}_sampled_{count}_seed{seed}_{weights}.npz"
     if not path.exists():
-        save_demonstrations(collect(policy, task, count, seed, stochastic=True), path)
+        save_demonstrations(record(task, policy, count, seed), path)
     shown, known = Demonstrations.load(path), committed_reference(task)
     return dataclasses.replace(shown, expert_return=known.expert) if known else shown

@@ -1,15 +1,20 @@
-"""One run: the points that are kept of its learning curve, and pictures of it."""
+"""Pictures of one run, and of demonstrations."""
 
 import math
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure  # not pyplot: a caller's backend is left alone
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.data.summary import Summary
 from mgail_tf.errors import BadInput
 from mgail_tf.reporting.tables import read
+from mgail_tf.types import Spec
 
 
 def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, float]) -> None:
@@ -101,6 +106,104 @@ def diagnose(folder: Path, picture: Path) -> list[str]:
     figure.supxlabel(place.replace("env_steps", "environment steps"), fontsize=9)
     figure.savefig(picture, dpi=120)
     return list(shown)
+
+
+def plot_demonstrations(
+    demonstrations: Demonstrations, summary: Summary, picture: Path, spec: Spec | None = None
+) -> None:
+    """Draw the lengths and returns of episodes, how actions are spread, and the ranges of states.
+
+    Args:
+        summary: of the demonstrations.
+        spec: of the environment, whose bounds the actions are drawn in.
+    """
+    figure = Figure(figsize=(10.5, 6.4), layout="constrained")
+    first = ["lengths", "returns"] if summary.returns is not None else ["lengths", "lengths"]
+    panels = figure.subplot_mosaic([[*first, "actions"], ["states"] * 3])
+    episodes = np.arange(summary.episodes)
+    for name, values in (("lengths", summary.lengths), ("returns", summary.returns)):
+        if values is None:
+            continue
+        axes, ended = panels[name], summary.terminated
+        axes.plot(episodes[~ended], values[~ended], "o", ms=4, color="C0", label="cut off")
+        axes.plot(episodes[ended], values[ended], "x", ms=5, color="C3", label="terminated")
+        axes.set(xlabel="episode", title="steps of each episode" if name == "lengths" else "return")
+        axes.margins(y=0.15)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    panels["lengths"].set_ylim(0, 1.15 * summary.lengths.max())
+    if 0 < summary.terminated.sum() < summary.episodes:
+        panels["lengths"].legend(fontsize=8, frameon=False, ncols=2)
+    else:
+        how = "terminated" if summary.terminated.any() else "cut off"
+        panels["lengths"].set_title(f"steps of each episode (all {how})")
+    _draw_actions(panels["actions"], demonstrations.actions, spec)
+    _draw_states(panels["states"], summary)
+    for axes in panels.values():
+        axes.title.set_fontsize(10)
+        axes.tick_params(labelsize=8)
+    env = summary.env_id or "an environment that is not named"
+    steps = f"{summary.episodes} episodes, {summary.steps} steps, {summary.pairs} pairs learnt from"
+    figure.suptitle(f"Demonstrations of {env}: {steps}", fontsize=11)
+    figure.savefig(picture, dpi=120)
+
+
+def _draw_actions(axes: Axes, actions: np.ndarray, spec: Spec | None) -> None:
+    """Draw how often each action is taken, or each value of a component."""
+    if actions.ndim == 1:
+        numbers, counts = np.unique(actions, return_counts=True)
+        axes.bar(numbers, 100 * counts / len(actions), color="C0")
+        axes.set(xlabel="action", title="actions taken, %")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        return
+    low, high = actions.min(0), actions.max(0)
+    if spec is not None:
+        low, high = spec.action_low, spec.action_high
+    width = np.where(high > low, high - low, 1.0)
+    scaled = np.clip((actions - low) / width, 0.0, 1.0)
+    size, bins = actions.shape[1], 24
+    shares = np.stack([np.histogram(column, bins, (0, 1))[0] for column in scaled.T])
+    shares = 100 * shares / len(actions)
+    within = "the demonstrations' range" if spec is None else "the bounds"
+    if size == 1:
+        axes.bar((np.arange(bins) + 0.5) / bins, shares[0], 1 / bins, color="C0")
+        axes.set(title="actions, % of steps", xlim=(0, 1))
+        ends = [f"{low[0]:.3g}", f"{high[0]:.3g}"]
+    else:
+        # the square root, so that what is rare is seen beside what is often
+        extent = (0, 1, size - 0.5, -0.5)
+        axes.imshow(np.sqrt(shares), aspect="auto", cmap="Blues", extent=extent, vmin=0)
+        axes.set(title="actions: darker is more often", ylabel="component")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        ends = ["least", "largest"]
+    axes.set_xticks([0, 1], ends)
+    axes.set_xlabel(f"value, within {within}")
+
+
+def _draw_states(axes: Axes, summary: Summary) -> None:
+    """Draw the range of every state component, and a standard deviation around its mean."""
+    low, high, mean, std = summary.states
+    components = np.arange(summary.state_size)
+    marks = ["C0"] * summary.state_size
+    for indices, color in ((summary.constant, "0.6"), (summary.noisy, "C1")):
+        for i in indices:
+            marks[i] = color
+    means = ["0.6" if color == "0.6" else "k" for color in marks]
+    thick = max(1.0, min(9.0, 300 / summary.state_size))
+    axes.vlines(components, low, high, marks, lw=max(0.6, thick / 6))
+    axes.vlines(components, mean - std, mean + std, marks, lw=thick, alpha=0.45)
+    axes.scatter(components, mean, s=4 * thick, c=means, marker="_", zorder=3)
+    largest = np.abs(summary.states).max()
+    if largest > 20 * np.median(np.maximum(np.abs(low), np.abs(high))):
+        axes.set_yscale("symlog", linthresh=1.0)
+    names = [("range; thick: one standard deviation around the mean", "C0")]
+    names += [("constant", "0.6")] if len(summary.constant) else []
+    names += [("like noise: not foreseen by a linear model", "C1")] if len(summary.noisy) else []
+    for name, color in names:
+        axes.plot([], [], color=color, lw=4, label=name)
+    axes.legend(fontsize=8, frameon=False, ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.set(xlabel="state component", xlim=(-0.7, summary.state_size - 0.3))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=20))
+    axes.grid(axis="y", alpha=0.3)
 
 
 def check_picture(path: Path) -> Path:

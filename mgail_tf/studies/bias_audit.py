@@ -51,9 +51,9 @@ def constant_policy(spec: Spec) -> NumpyPolicy:
 def constant_demonstrations(env: EnvLike, seed: int, pairs: int) -> Demonstrations:
     """Return demonstrations of the constant policy with 0.75 to 1.5 times so many pairs."""
     policy = constant_policy(make(env, seed).spec)
-    length = experts.collect(policy, env, 10, seed, stochastic=False).lengths.mean()
+    length = experts.record(env, policy, 10, seed, stochastic=False).lengths.mean()
     count = math.ceil(pairs / length)
-    shown = experts.collect(policy, env, count, seed, stochastic=False)
+    shown = experts.record(env, policy, count, seed, stochastic=False)
     return shown.sample(every=max(1, round(count * length / pairs)), seed=seed)
 
 

@@ -73,7 +73,7 @@ def measure(task: str, episodes: int = 10, seed: int = 0) -> Iterator[dict[str, 
     """Yield a row for each policy: its return, and its match with held-out demonstrations."""
     spec = make(task, seed).spec
     expert = experts.load(task, spec)
-    held_out = experts.collect(expert, task, episodes, HELD_OUT_SEED, stochastic=True)
+    held_out = experts.record(task, expert, episodes, HELD_OUT_SEED)
     for name, policy in policies(task, seed):
         rolled: list[Episode] = []
         score = evaluate(policy, task, episodes, EVALUATION_SEED, seen=rolled.append)

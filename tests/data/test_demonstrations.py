@@ -1,5 +1,6 @@
 """Demonstrations: what is written comes back, what is chosen, what is wrong is refused."""
 
+import dataclasses
 import hashlib
 import time
 import warnings
@@ -295,6 +296,45 @@ def test_actions_outside_the_space_are_clipped_with_one_warning_that_counts(
 
 def test_actions_inside_the_space_give_no_warning(loaded, spec):
     assert _fitted_warned(loaded, spec)[1] == []
+
+
+# -- which environment -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("named", "expected", "fits"),
+    [
+        ("PointMass-v0", "PointMass-v0", "yes"),
+        ("", "PointMass-v0", "yes"),
+        ("myrobot:PointMass-v0", "PointMass-v0", "yes"),
+        ("lab/PointMass-v0", "PointMass-v0", "yes"),
+        ("PointMass-v0", "lab/PointMass-v0", "yes"),
+        ("myrobot:lab/PointMass-v0", "lab/PointMass-v0", "yes"),
+        ("my.robot:lab/arm/PointMass-v0", "PointMass-v0", "yes"),
+        ("PointMass-v4", "PointMass-v5", "warns"),
+        ("myrobot:lab/PointMass-v10", "PointMass-v5", "warns"),
+        ("PointMass", "PointMass-v5", "warns"),
+        ("Rail", "Rail", "yes"),
+        ("other/PointMass-v0", "lab/PointMass-v0", "no"),
+        ("PointMass2-v0", "PointMass-v0", "no"),
+        ("pointmass-v0", "PointMass-v0", "no"),
+        ("Rail", "PointMass-v0", "no"),
+        ("a long\nname", "PointMass-v0", "no"),
+    ],
+)
+def test_the_same_environment_may_be_named_in_several_ways(loaded, spec, named, expected, fits):
+    shown, spec = dataclasses.replace(loaded, env_id=named), spec._replace(env_id=expected)
+    if fits == "no":
+        assert refusal(loaded.source, shown.for_spec, spec).startswith("env_id: found ")
+        return
+    fitted, said = _fitted_warned(shown, spec)
+    np.testing.assert_array_equal(fitted.actions, loaded.actions)
+    assert len(said) == (fits == "warns")
+    if said:
+        assert f"{loaded.source}: env_id: found {named}, another version of {expected}" in said[0]
+        assert _fitted_warned(fitted, spec)[1] == []  # it is said once
+        larger = spec._replace(state_size=spec.state_size + 1)
+        assert "states: size" in refusal(loaded.source, shown.for_spec, larger)
 
 
 # -- bad input -------------------------------------------------------------------------------

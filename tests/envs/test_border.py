@@ -54,7 +54,7 @@ class OwnBuffer(Good):
 
 
 def test_arrays_are_not_shared_with_the_environment():
-    shown = [experts.collect(Wave(), limited(kind), 3, 0, False) for kind in (Good, OwnBuffer)]
+    shown = [experts.record(limited(kind), Wave(), 3, 0, False) for kind in (Good, OwnBuffer)]
     assert len(np.unique(shown[1].states, axis=0)) == len(shown[0].states) == 153
     for name in ("states", "actions", "rewards"):
         np.testing.assert_array_equal(getattr(shown[0], name), getattr(shown[1], name))

@@ -13,5 +13,5 @@ def cartpole_demos(tmp_path_factory) -> Path:
     """Three trajectories of the committed expert."""
     path = tmp_path_factory.mktemp("demos") / "cartpole.npz"
     expert = experts.load("cartpole", make("cartpole", 0).spec)
-    experts.collect(expert, "cartpole", 3, 0, stochastic=True).save(path)
+    experts.record("cartpole", expert, 3).save(path)
     return path

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
+import huggingface_hub
 import numpy as np
 import pytest
 
@@ -184,6 +186,20 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("train_bc", "--demos=no.npz", "no.npz", 2),
     ("train_bc", "--demos={given}", "{given}", 2),
     ("train_gail", "--task=acrobot", "env_id", 2),
+    ("train_bc", "--demos=precious", "precious: found a CSV or text file", 2),
+    ("train_mgail", "--demos={given}/cartpole.npz", "found a policy file (npz)", 2),
+    ("train_gail", "--demos={given}/cartpole_model", "found a SavedModel folder", 2),
+    ("train_bc", "--demos=cut.hdf5", "cut.hdf5: not a whole HDF5 file", 2),
+    ("train_bc", "--demos=flat.hdf5", "flat.hdf5: found an HDF5 file without `obs", 2),
+    ("train_mgail", "--demos=minari:a/b", "minari:a/b: dataset id: ", 2),
+    ("train_mgail", "--demos=minari:us/none-v0", "minari:us/none-v0: not here", 2),
+    ("inspect_demos", "", "found 0 files", 2),
+    ("inspect_demos", "a b", "found 2 files", 2),
+    ("inspect_demos", "no.npz", "no.npz: ", 2),
+    ("inspect_demos", "{given}/demos.npz --task=acrobot", "env_id", 2),
+    ("inspect_demos", "{given}/demos.npz --out=precious", "precious: found no suffix", 2),
+    ("inspect_demos", "{given}/demos.npz --out=old.png", "old.png: exists", 2),
+    ("inspect_demos", "{given}/demos.npz --num_trajectories=9", "num_trajectories", 2),
     ("train_bc", "--num_trajectories=9", "num_trajectories", 2),
     ("train_bc", "--num_trajectories=0", "num_trajectories", 2),
     ("train_bc", "--subsample=0", "subsample", 2),
@@ -242,6 +258,9 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("collect_demos", "--out=a.csv", "--out=a.csv: ", 2),
     ("collect_demos", "--out={given}/demos.npz", "{given}/demos.npz: ", 2),
     ("collect_demos", "--out=precious/a.npz", "precious: ", 2),
+    ("collect_demos", "--policy=a --saved_model=b", "--policy and --saved_model: ", 2),
+    ("collect_demos", "--saved_model=no", "no: ", 2),
+    ("collect_demos", "--saved_model={given}/acrobot_model", "acrobot_model: env_id: ", 2),
     ("evaluate", "--policy=no.npz", "no.npz: ", 2),
     ("evaluate", "--policy={given}/acrobot.npz", "acrobot.npz: env_id: ", 2),
     ("evaluate", "--policy={given}", "{given}: ", 2),
@@ -273,6 +292,7 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     # sweeps
     ("sweep", "--tasks=cartpole,foo", "--tasks: found 'foo'", 2),
     ("sweep", "--tasks=acrobot --demos=no/{{task}}.npz", "--demos: no/acrobot.npz: ", 2),
+    ("sweep", "--tasks=acrobot --demos=precious", "--demos: precious: found a CSV", 2),
     ("sweep", "--seeds=", "--seeds: ", 2),
     ("sweep", "--seeds=0,x", "--seeds: found 'x'", 2),
     ("sweep", "--presets=paper+value", "preset: found 'paper+value'", 2),
@@ -309,6 +329,10 @@ def _prepare(given: Path) -> None:
     for name in ("full", "hollow", "columns", "unfinished", "twice", "bytes", "ragged"):
         Path(name).mkdir()
     Path("precious").write_text("a,b\n1,2\n")
+    Path("old.png").write_bytes(b"\x89PNG")
+    Path("cut.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n")
+    with h5py.File("flat.hdf5", "w") as file:
+        file["states"] = np.zeros(3)
     Path("full/config.json").write_text("{}")
     Path("full/experts.csv").write_text("")
     for name in ("experts", "runs", "progress"):
@@ -345,6 +369,8 @@ def test_flags_files_and_environments(
     tmp_path, given, capsys, monkeypatch, script, flags, named, code
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub, "get_session", None)  # no network
     _prepare(given)
     before, right = contents(tmp_path), contents(given)
     words = shlex.split(f"{ALWAYS.get(script, '')} {flags}")

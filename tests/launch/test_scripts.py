@@ -145,6 +145,37 @@ def test_expert_is_trained_collected_and_exported(tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_demonstrations_are_inspected_and_drawn(tmp_path, cartpole_demos, capsys):
+    picture = tmp_path / "folder/demos.png"
+    assert run("inspect_demos", cartpole_demos) == 0
+    alone = capsys.readouterr().out
+    assert "episodes 3: 3 cut off" in alone and "discriminator" not in alone
+    flags = ["--task=cartpole", f"--out={picture}", "--subsample=10"]
+    assert run("inspect_demos", cartpole_demos, *flags) == 0
+    printed = capsys.readouterr().out
+    assert "60 are enough for 6 components" in printed and "one in 10" in printed
+    assert picture.read_bytes().startswith(PNG)
+    assert [path.name for path in picture.parent.iterdir()] == ["demos.png"]
+
+
+@pytest.mark.slow
+def test_saved_model_records_what_its_policy_does(tmp_path, capsys):
+    policy = experts.load("cartpole", make("cartpole", 0).spec)
+    policy.save(tmp_path / "policy.npz")
+    policy.export(tmp_path / "model")
+    lines = []
+    for given in ("policy=policy.npz", "saved_model=model"):
+        name, file = given.split("=")
+        flags = [f"--{name}={tmp_path / file}", "--deterministic", "--smoke"]
+        assert (
+            run("collect_demos", "--task=cartpole", *flags, f"--out={tmp_path}/{name}_demos.npz")
+            == 0
+        )
+        lines.append(capsys.readouterr().out.split(": ")[1].split(",")[:2])
+    assert lines[0] == lines[1]
+
+
+@pytest.mark.slow
 def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     flags = ["--task=hopper", "--smoke"]
@@ -165,7 +196,7 @@ def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monke
         assert "config.json" in capsys.readouterr().err
     (cached,) = Path("runs/demos").glob("*.npz")
     expert = experts.load("hopper", make("hopper", 0).spec)
-    experts.collect(expert, "hopper", 4, 1, stochastic=True).save(cached)
+    experts.record("hopper", expert, 4, seed=1).save(cached)
     assert run("quickstart", *flags, "--resume") == 2  # other demonstrations
     assert "config.json" in capsys.readouterr().err
 

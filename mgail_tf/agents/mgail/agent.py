@@ -164,7 +164,8 @@ class MGAIL(Resumable):
         self.model_optimiser = _adam(self.model, config.model_learning_rate)
         self.discriminator_optimiser = _adam(self.discriminator, self._strength.learning_rate)
         expert_ends = None
-        if self.termination_cost.judged:
+        self._judges_ends = self.termination_cost.judged and self.demonstrations.ends_recorded
+        if self._judges_ends:
             expert_ends = self.normaliser(self.demonstrations.terminal_states())
             self._end_strength = rules.discriminator_strength(len(expert_ends), seen.state_size)
             self.end_discriminator = Discriminator(
@@ -306,7 +307,7 @@ class MGAIL(Resumable):
         norms = minimise(loss, tape, self.discriminator, self.discriminator_optimiser)
         metrics |= judged
         metrics |= {"discriminator_gradient": norms[0], "discriminator_weights": norms[1]}
-        if self.termination_cost.judged:
+        if self._judges_ends:
             self._update_end_discriminator(batch)
         ending = self.cost_of_ending(batch.agent, batch.termination_cost)
 
@@ -378,7 +379,7 @@ class MGAIL(Resumable):
 
         def cost(states):
             where = None
-            if self.termination_cost.judged:
+            if self._judges_ends:
                 where = self.end_discriminator(states, tf.zeros([*states.shape[:-1], 0]))
             return self.termination_cost.at(value, where, living)
 
@@ -449,7 +450,7 @@ class MGAIL(Resumable):
             self.policy_optimiser.learning_rate = left * config.policy_learning_rate
             self.model_optimiser.learning_rate = left * config.model_learning_rate
             self.discriminator_optimiser.learning_rate = left * self._strength.learning_rate
-            if self.termination_cost.judged:
+            if self._judges_ends:
                 self.end_optimiser.learning_rate = left * self._end_strength.learning_rate
         if not self.spec.discrete:
             first, last = config.log_std
@@ -474,7 +475,7 @@ class MGAIL(Resumable):
 
     def _parts(self) -> dict[str, Any]:
         ends = {}
-        if self.termination_cost.judged:
+        if self._judges_ends:
             ends = {
                 "end_discriminator": self.end_discriminator,
                 "end_optimiser": self.end_optimiser,

@@ -8,13 +8,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.data.normaliser import spread
+from mgail_tf.data.predictability import FORESEEN, foreseen
+from mgail_tf.types import Spec
 
-FORESEEN = 0.25  # least share of a component's variance that a linear model must foresee
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
 FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
 CLONING_WEIGHT = 1.5e-4, 0.03, 1.5  # for each pair; least; most
-_RIDGE, _FOLDS, _CLIP = 10.0, 4, 5.0
 
 
 class Strength(NamedTuple):
@@ -66,32 +67,6 @@ def seen_components(
     return np.flatnonzero(seen if seen.any() else varies if varies.any() else ~varies)
 
 
-def foreseen(states: np.ndarray, actions: np.ndarray, next_states: np.ndarray) -> np.ndarray:
-    """Return the share of variance [S] of next states that a linear model foresees (R squared).
-
-    By ridge regression on standardised states and actions, cross-validated. A component that never
-    varies counts as not foreseen.
-    """
-    result = np.zeros(states.shape[1])
-    varying = np.flatnonzero(spread(states))
-    if not len(varying) or len(states) < _FOLDS:
-        return result
-    before, after = (np.asarray(x, np.float64)[:, varying] for x in (states, next_states))
-    mean, std = before.mean(0), before.std(0)
-    x, y = (np.clip((part - mean) / std, -_CLIP, _CLIP) for part in (before, after))
-    x = np.concatenate([x, actions, np.ones((len(x), 1))], 1)
-    order = np.random.default_rng(0).permutation(len(x))
-    error = np.zeros(len(varying))
-    for fold in np.array_split(order, _FOLDS):
-        rest = np.setdiff1d(order, fold)
-        gram = x[rest].T @ x[rest] + _RIDGE * np.eye(x.shape[1])
-        weights = np.linalg.solve(gram, x[rest].T @ y[rest])
-        error += np.square(x[fold] @ weights - y[fold]).sum(0)
-    variance = np.maximum(y.var(0), np.finfo(float).tiny)
-    result[varying] = 1.0 - error / len(x) / variance
-    return result
-
-
 def smallest_scales(states: np.ndarray, few: bool) -> np.ndarray:
     """Return the smallest standard deviation [S] by which components are divided.
 
@@ -103,3 +78,76 @@ def smallest_scales(states: np.ndarray, few: bool) -> np.ndarray:
     """
     share = 1.0 if few else SMALLEST_SCALE
     return np.maximum(share * spread(states), np.finfo(np.float32).tiny)
+
+
+class Conclusions(NamedTuple):
+    """What MGAIL concludes from demonstrations alone; `str()` is a text for people."""
+
+    pairs: int  # that are learnt from
+    components: int  # of state and action, as far as networks are expected to see them
+    few: bool  # there are few pairs for so many components
+    strength: Strength
+    cloning_weight: float
+    ends_judged: bool  # most demonstrations terminate, and ends are judged by them
+    ends_recorded: bool  # it is known in which states they do
+    constant: np.ndarray  # indices of state components that no network sees
+    noisy: np.ndarray  # indices of those that a run's first steps are likely to leave out
+
+    def __str__(self) -> str:
+        """Return the lines of a text."""
+        rate, penalty, slope = self.strength
+        enough = "few" if self.few else "enough"
+        ends = "most episodes are cut off: ending a task counts as failure"
+        if self.ends_judged:
+            where = "by when and where they do" if self.ends_recorded else "by when they do"
+            ends = f"most episodes terminate: ends are judged {where}"
+        lines = [
+            f"ends           {ends}",
+            f"pairs          {self.pairs} are {enough} for {self.components} components "
+            f"(few: below {FEW_PAIRS * self.components:.0f})",
+            f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g}",
+            f"cloning        weight {self.cloning_weight:.3g}",
+        ]
+        if len(self.constant):
+            lines.append(f"left out       {_listed(self.constant)}: constant in the demonstrations")
+        if len(self.noisy):
+            noisy = f"{_listed(self.noisy)}: likely, if they look like noise in its first steps too"
+            lines.append(f"left out       {noisy}")
+        return "\n".join(lines)
+
+
+def conclusions(demonstrations: Demonstrations, spec: Spec) -> Conclusions:
+    """Return what MGAIL's default settings follow from demonstrations.
+
+    Which components are noise is decided by a run's first steps; the demonstrated steps stand for
+    them here.
+
+    Args:
+        spec: of the environment that the demonstrations fit.
+
+    Raises:
+        BadInput: they do not fit.
+    """
+    summary = demonstrations.summary(spec)
+    left = np.union1d(summary.constant, summary.noisy)
+    if len(left) == spec.state_size:  # then what varies is seen, as by `seen_components`
+        left = summary.constant if len(summary.constant) < spec.state_size else left[:0]
+    components = spec.state_size - len(left) + spec.action_size
+    return Conclusions(
+        summary.pairs,
+        components,
+        are_few(summary.pairs, components),
+        discriminator_strength(summary.pairs, components),
+        cloning_weight(summary.pairs),
+        demonstrations.mostly_terminate,
+        demonstrations.ends_recorded,
+        np.intersect1d(left, summary.constant),
+        np.intersect1d(left, summary.noisy),
+    )
+
+
+def _listed(indices: np.ndarray) -> str:
+    """Return "components 0, 2 to 5" of rising indices."""
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) > 1) + 1)
+    named = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    return f"component{'s' * (len(indices) > 1)} {', '.join(named)}"

@@ -83,6 +83,14 @@ def test_termination_costs_what_is_set_or_what_is_demonstrated(shown, fixed):
     assert not failing.judged and failing.value() == (fixed or 4.0)
 
 
+def test_where_the_expert_ends_is_not_judged_if_it_is_not_recorded(shown, eager):
+    ending = dataclasses.replace(shown, terminated=np.ones(5, bool), ends_recorded=False)
+    agent = _agent(ending, updates_per_call=1, updates_per_step=0.01, horizon=2)
+    assert agent.termination_cost.judged and not hasattr(agent, "end_discriminator")
+    *_, (steps, metrics) = agent.iterate(500)
+    assert steps == 500 and np.isfinite(metrics["termination_cost"])
+
+
 def test_a_share_of_starts_and_of_the_values_stretches_is_from_before_terminations(shown):
     agent = _agent(shown, near_termination_share=0.25, prefill_steps=1)
     actions = np.zeros((100, 1), np.float32)

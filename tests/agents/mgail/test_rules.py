@@ -1,9 +1,17 @@
 """What settings follow from demonstrations and first steps: by hand, and whatever the units are."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from mgail_tf.agents.mgail import rules
+from mgail_tf.agents.mgail.agent import MGAIL
+from mgail_tf.config.algorithms import MGAILConfig
+from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.envs.gym_env import make
+from mgail_tf.types import Spec
+from tests import toys
 
 
 def _first_steps(rng, count=800):
@@ -75,3 +83,38 @@ def test_a_discriminator_of_few_samples_is_gentle(samples, components, gentle):
 )
 def test_cloning_weighs_more_the_more_is_shown(pairs, weight):
     assert rules.cloning_weight(pairs) == pytest.approx(weight)
+
+
+# -- what is concluded from demonstrations -----------------------------------------------------
+
+
+@pytest.mark.parametrize("every", [1, 20])
+@pytest.mark.parametrize("terminated", [0.0, 1.0])
+def test_conclusions_are_what_the_agent_does(every, terminated):
+    shown = toys.linear_demonstrations().sample(every=every)
+    ends = np.full(5, bool(terminated))
+    shown = dataclasses.replace(shown, terminated=ends)
+    found = rules.conclusions(shown, make(toys.linear(), 0).spec)
+    agent = MGAIL(toys.linear(), shown, MGAILConfig(prefill_steps=200, compile="graph"))
+    assert found.pairs == len(agent.expert.states)
+    assert found.components == agent.normaliser.mean.size + 1
+    assert found.strength == agent._strength
+    assert found.cloning_weight == agent._bc_weight
+    assert found.ends_judged == agent.termination_cost.judged == bool(terminated)
+    assert found.few == (every == 20 and found.pairs < 12)
+    text = str(found)
+    assert ("by when and where" in text) == bool(terminated)
+    assert f"{found.pairs} are {'few' if found.few else 'enough'} for 3 components" in text
+
+
+def test_conclusions_name_what_is_left_out(rng):
+    states, actions, _ = _first_steps(rng)
+    shown = Demonstrations.from_arrays([states], [actions[:-1]], terminated=[False])
+    ones = np.ones(1, np.float32)
+    spec = Spec("Some-v0", 4, 1, False, -5 * ones, 5 * ones, 1000)
+    found = rules.conclusions(shown, spec)
+    assert (found.constant.tolist(), found.noisy.tolist(), found.components) == ([2], [1], 3)
+    assert "component 2: constant" in str(found) and "component 1: likely" in str(found)
+    constant = dataclasses.replace(shown, states=np.ones_like(shown.states))
+    assert rules.conclusions(constant, spec).components == 5  # then all are seen
+    assert rules._listed(np.array([0, 2, 3, 4, 9])) == "components 0, 2 to 4, 9"

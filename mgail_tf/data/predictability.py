@@ -1,0 +1,34 @@
+"""Which components of a state a linear model foresees, and which are noise."""
+
+import numpy as np
+
+from mgail_tf.data.normaliser import spread
+
+FORESEEN = 0.25  # least share of a component's variance that a linear model must foresee
+_RIDGE, _FOLDS, _CLIP = 10.0, 4, 5.0
+
+
+def foreseen(states: np.ndarray, actions: np.ndarray, next_states: np.ndarray) -> np.ndarray:
+    """Return the share of variance [S] of next states that a linear model foresees (R squared).
+
+    By ridge regression on standardised states and actions, cross-validated. A component that never
+    varies counts as not foreseen.
+    """
+    result = np.zeros(states.shape[1])
+    varying = np.flatnonzero(spread(states))
+    if not len(varying) or len(states) < _FOLDS:
+        return result
+    before, after = (np.asarray(x, np.float64)[:, varying] for x in (states, next_states))
+    mean, std = before.mean(0), before.std(0)
+    x, y = (np.clip((part - mean) / std, -_CLIP, _CLIP) for part in (before, after))
+    x = np.concatenate([x, actions, np.ones((len(x), 1))], 1)
+    order = np.random.default_rng(0).permutation(len(x))
+    error = np.zeros(len(varying))
+    for fold in np.array_split(order, _FOLDS):
+        rest = np.setdiff1d(order, fold)
+        gram = x[rest].T @ x[rest] + _RIDGE * np.eye(x.shape[1])
+        weights = np.linalg.solve(gram, x[rest].T @ y[rest])
+        error += np.square(x[fold] @ weights - y[fold]).sum(0)
+    variance = np.maximum(y.var(0), np.finfo(float).tiny)
+    result[varying] = 1.0 - error / len(x) / variance
+    return result
