@@ -145,7 +145,7 @@ def learn(
     name = f"{agent.algorithm} {agent.spec.env_id}"
     if run_dir is None:
         shown = Progress(name, agent.unit, total, 0, progress)
-        shown.first()
+        _introduce(agent, shown)
         for update, (count, metrics) in enumerate(agent.iterate(total), 1):
             run_directory.check_finite(metrics, update)
             shown.update(count, metrics)
@@ -163,7 +163,7 @@ def learn(
         if run.saved:
             now, evaluation_steps = run.restore(agent, "now", "evaluation_steps")
         shown = Progress(name, agent.unit, total, now, progress)
-        shown.first()
+        _introduce(agent, shown)
         try:
             for count, metrics in agent.iterate(total):
                 before, now = now, count
@@ -183,6 +183,13 @@ def learn(
         run.trained()
         shown.say(f"{name}: trained; scoring {episodes} episodes in each mode ...")
         _finish(agent, run, described, now, evaluation_steps, choice, keep_checkpoint)
+
+
+def _introduce(agent: Learner, shown: Progress) -> None:
+    """Say what is learnt from, and that the first update is being made."""
+    if agent.demonstrations is not None:
+        shown.say(agent.demonstrations.summary(agent.spec).short())
+    shown.first()
 
 
 class _Choice(NamedTuple):
