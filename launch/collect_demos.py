@@ -14,10 +14,9 @@ from tqdm import tqdm
 import mgail_tf as mg
 from mgail_tf.policies import experts
 
-FLAGS = _flags.define("task", "seed", "smoke")
+FLAGS = _flags.define("task", "seed", "policy", "smoke")
 flags.DEFINE_integer("trajectories", 25, "Whole episodes.", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_boolean("deterministic", False, "Take the mode, not a sample.", flag_values=FLAGS)
-flags.DEFINE_string("policy", None, "A policy.npz; default: the expert's.", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "The npz to write. Default: TASK.npz", flag_values=FLAGS)
 
 
@@ -31,8 +30,9 @@ def job(get: dict[str, Any]) -> None:
         raise mg.BadInput(f"{out}: exists; choose another --out or remove it")
     experts.make_folder(out.parent)
     spec = mg.make(task, 0).spec
-    load = mg.NumpyPolicy.load
-    policy = load(get["policy"], spec) if get["policy"] else experts.load(task, spec)
+    policy = _flags.policy_of(get, spec)
+    if isinstance(policy, mg.OnnxPolicy) and not get["deterministic"]:
+        raise mg.BadInput(f"{get['policy']}: found a policy without sampling: say --deterministic")
     count = 1 if get["smoke"] else get["trajectories"]
     with tqdm(total=count, unit=" episodes") as bar:
         shown = experts.collect(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mgail_tf.errors import Diverged as Diverged
     from mgail_tf.policies.experts import expert_demonstrations as expert_demonstrations
     from mgail_tf.policies.numpy_policy import NumpyPolicy as NumpyPolicy
+    from mgail_tf.policies.onnx_policy import OnnxPolicy as OnnxPolicy
     from mgail_tf.policies.saved_model import SavedPolicy as SavedPolicy
 
 _EXPORTS = {
@@ -51,6 +52,7 @@ _EXPORTS = {
     "errors": ("BadInput", "Diverged"),
     "policies.experts": ("expert_demonstrations",),
     "policies.numpy_policy": ("NumpyPolicy",),
+    "policies.onnx_policy": ("OnnxPolicy",),
     "policies.saved_model": ("SavedPolicy",),
 }
 _MODULE = {name: f"mgail_tf.{module}" for module, names in _EXPORTS.items() for name in names}
