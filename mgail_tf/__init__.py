@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from mgail_tf.policies.numpy_policy import NumpyPolicy as NumpyPolicy
     from mgail_tf.policies.onnx_policy import OnnxPolicy as OnnxPolicy
     from mgail_tf.policies.saved_model import SavedPolicy as SavedPolicy
+    from mgail_tf.reporting.video import record_video as record_video
 
 _EXPORTS = {
     "agents.bc": ("BC",),
@@ -54,6 +55,7 @@ _EXPORTS = {
     "policies.numpy_policy": ("NumpyPolicy",),
     "policies.onnx_policy": ("OnnxPolicy",),
     "policies.saved_model": ("SavedPolicy",),
+    "reporting.video": ("record_video",),
 }
 _MODULE = {name: f"mgail_tf.{module}" for module, names in _EXPORTS.items() for name in names}
 __all__ = list(_MODULE)

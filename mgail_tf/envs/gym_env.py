@@ -254,7 +254,34 @@ def _time_limit(env: gymnasium.Env) -> int | None:
     return env.spec.max_episode_steps if env.spec else None
 
 
-def _made(env: EnvLike) -> gymnasium.Env:
+def make_rendered(env: EnvLike) -> gymnasium.Env:
+    """Return an environment whose `render()` returns pictures: an object itself, or one made now.
+
+    Raises:
+        BadInput: it cannot be made, or an object or what a function made draws no pictures.
+    """
+    made = _made(env, render_mode="rgb_array", **_following_camera(env))
+    if made.render_mode != "rgb_array":
+        name = made.spec.id if made.spec else type(made.unwrapped).__name__
+        found = f"found {made.render_mode!r}, expected 'rgb_array'"
+        raise BadInput(
+            f"{name}: render_mode: {found}: gymnasium.make(..., render_mode='rgb_array')"
+        )
+    return made
+
+
+def _following_camera(env: EnvLike) -> dict[str, str]:
+    """Return the option that lets Gymnasium's own MuJoCo environments be seen from beside them."""
+    task = TASKS.get(env) if isinstance(env, str) else None
+    with contextlib.suppress(gymnasium.error.Error, ImportError):
+        spec = gymnasium.spec(task.env_id if task else str(env))
+        if str(spec.entry_point).startswith("gymnasium.envs.mujoco"):
+            return {"camera_name": "track"}  # where the model has none, the view is the usual one
+    return {}
+
+
+def _made(env: EnvLike, **named: Any) -> gymnasium.Env:
+    """Return an environment; `named` arguments go to `gymnasium.make`, where that makes it."""
     if isinstance(env, gymnasium.Env):
         return env
     task = TASKS.get(env) if isinstance(env, str) else None
@@ -266,7 +293,7 @@ def _made(env: EnvLike) -> gymnasium.Env:
             if not isinstance(name, str):
                 made = name()
             else:
-                made = gymnasium.make(name, disable_env_checker=True, **options)
+                made = gymnasium.make(name, disable_env_checker=True, **options, **named)
     except Exception as error:  # whatever a user's environment raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         names = ", ".join(TASKS)

@@ -1,4 +1,4 @@
-"""The ONNX file does what the NumPy policy does, in a runtime that knows nothing of this package."""
+"""The ONNX file does what the NumPy policy does, in a runtime that knows nothing of it."""
 
 import json
 import subprocess
