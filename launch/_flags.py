@@ -264,17 +264,18 @@ def _check_expert(task: str, flag: str) -> None:
         raise mg.BadInput(f"{task}: no committed expert at {path.parent}; give {flag} ({train})")
 
 
-def policy_of(get: Mapping[str, Any], spec: Spec) -> Policy:
+def policy_of(get: Mapping[str, Any], spec: Spec, flag: str = "--policy") -> Policy:
     """Return the policy that --policy names, checked against the environment.
 
     Args:
         get: the flags `task` and `policy`, and `threads` where the script has it.
+        flag: by which the script takes it.
 
     Raises:
         BadInput: there is no such file, it is none of a policy, or it does not fit.
     """
     if not get["policy"]:
-        _check_expert(get["task"], "--policy=FILE")
+        _check_expert(get["task"], f"{flag}=FILE")
         return experts.load(get["task"], spec)
     path = Path(get["policy"])
     if path.suffix == ".onnx":

@@ -38,7 +38,8 @@ def job(get: dict[str, Any]) -> None:
     if len(titles) != len(names or [None]):
         raise mg.BadInput(f"--titles: found {len(titles)}, expected {len(names or [None])}")
     spec = mg.make(task, 0).spec
-    policies = [_flags.policy_of({**get, "policy": name}, spec) for name in names or [None]]
+    flag = "--policies"
+    policies = [_flags.policy_of({**get, "policy": name}, spec, flag) for name in names or [None]]
     seconds = 0.4 if get["smoke"] else get["seconds"]
     mg.record_video(
         policies,

@@ -2,19 +2,21 @@
 
 import functools
 import itertools
+import json
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
-from mgail_tf.envs.gym_env import Environment, EnvLike, make, make_rendered
+from mgail_tf.envs.gym_env import EnvLike, make, make_rendered
 from mgail_tf.envs.rollout import Policy
 from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import check_absent, make_folder
@@ -24,6 +26,7 @@ FRAMES_PER_SECOND = 25
 _CAPTION = 28  # pixels above each picture
 _PAUSE = 12  # frames that an episode's last picture stays
 _BACKENDS = ("egl", "osmesa")  # by which MuJoCo draws without a display
+_NOTHING = np.zeros((1, 1, 3), np.uint8)
 _DRAWS = "import mujoco; c = mujoco.GLContext(8, 8); c.make_current(); c.free()"
 
 
@@ -47,7 +50,9 @@ def record_video(
     Args:
         policies: one or more, each with `act(state, rng)`.
         env: a task's name, a Gymnasium id, or an environment or a function that makes one with
-            `render_mode="rgb_array"`. An object is reset and stepped itself.
+            `render_mode="rgb_array"`. An object is reset and stepped itself. Of MuJoCo use ids:
+            they are drawn in a process of their own, because MuJoCo's software renderers and
+            TensorFlow crash in the same one.
         path: of the file; the suffix .mp4 or .gif decides on its kind.
         seconds: length of the video.
         titles: one a policy; by default there are none.
@@ -74,25 +79,57 @@ def record_video(
     if not seconds > 0 or height < 32:
         size = f"seconds {seconds:g}, height {height}"
         raise BadInput(f"record_video: found {size}, expected seconds above 0, height 32 or more")
+    film = _Film(
+        str(path),
+        captions,
+        max(1, round(seconds * FRAMES_PER_SECOND)),
+        height // 2 * 2,
+        seed,
+        stochastic,
+        progress,
+    )
     rendered = make_rendered(env)
     try:
-        if _is_mujoco(rendered):
-            choose_renderer()
-        count = max(1, round(seconds * FRAMES_PER_SECOND))
-        films: list[list[np.ndarray]] = [[] for _ in filmed]
-        with tqdm(total=count * len(filmed), unit=" frames", disable=not progress) as bar:
-            for policy, title, film in zip(filmed, captions, films, strict=True):
-                stepped = make(rendered, seed)
-                _check_fits(policy, stepped.spec)
-                rng = np.random.default_rng(seed) if stochastic else None
-                frames = _frames(stepped, rendered, policy, rng)
-                for drawn, told in itertools.islice(frames, count):
-                    film.append(_captioned(drawn, title, told, height // 2 * 2))
-                    bar.update()
+        for policy in filmed:
+            _check_fits(policy, make(rendered, seed).spec)
+        make_folder(path.parent)
+        if not _is_mujoco(rendered):
+            _write(rendered, filmed, film)
+        elif isinstance(env, str):
+            _write_apart(env, rendered, filmed, film)
+        elif "tensorflow" in sys.modules:
+            expected = "expected the environment's id, which is drawn in another process"
+            raise BadInput(f"env: found an object of MuJoCo beside TensorFlow, {expected}")
+        else:
+            os.environ["MUJOCO_GL"] = choose_renderer()
+            _write(rendered, filmed, film)
     finally:
         if rendered is not env:
             rendered.close()
-    make_folder(path.parent)
+
+
+class _Film(NamedTuple):
+    """What is to be written."""
+
+    path: str
+    titles: Sequence[str]  # one a policy
+    length: int  # frames
+    height: int  # pixels
+    seed: int
+    stochastic: bool
+    progress: bool
+
+
+def _write(rendered: Any, policies: Sequence[Policy], film: _Film) -> None:
+    """Draw the policies in an environment, one after the other, and write the video."""
+    name, total = rendered.spec.id if rendered.spec else "env", film.length * len(policies)
+    films: list[list[np.ndarray]] = [[] for _ in policies]
+    with tqdm(total=total, unit=" frames", desc=name, disable=not film.progress) as bar:
+        for policy, title, frames in zip(policies, film.titles, films, strict=True):
+            for drawn, told in _moments(rendered, policy, film, rendered.render):
+                frames.append(_captioned(drawn, title, told, film.height))
+                bar.update()
+    path = Path(film.path)
     partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     pictures = (np.hstack(frames) for frames in zip(*films, strict=True))
     try:
@@ -100,6 +137,82 @@ def record_video(
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _write_apart(env: str, rendered: Any, policies: Sequence[Policy], film: _Film) -> None:
+    """Record what the policies do, and let another process play it again, draw and write it.
+
+    MuJoCo's software renderers (Mesa) and TensorFlow crash in one process: each brings an LLVM.
+
+    Raises:
+        BadInput: nothing draws here, or the other process failed.
+    """
+    renderer = choose_renderer()
+    arrays: dict[str, Any] = {}
+    for number, policy in enumerate(policies):
+        recorder = _Recorder(policy)
+        for _ in _moments(rendered, recorder, film, lambda: _NOTHING):
+            pass
+        arrays |= {f"states{number}": recorder.states, f"samples{number}": recorder.samples}
+    asked = {"env": env, "film": film._replace(path=str(Path(film.path).absolute()))}
+    with tempfile.TemporaryDirectory() as folder:
+        np.savez(f"{folder}/recorded.npz", asked=json.dumps(asked), **arrays)
+        call = f"from mgail_tf.reporting import video; video.film_recorded({folder!r})"
+        paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+        own = {**os.environ, "MUJOCO_GL": renderer, "PYTHONPATH": paths}
+        ended = subprocess.run([sys.executable, "-c", call], env=own, check=False).returncode
+        if (error := Path(folder) / "error.txt").exists():
+            raise BadInput(error.read_text())
+    if ended:
+        raise BadInput(f"{env}: the process that draws by MUJOCO_GL={renderer} ended with {ended}")
+
+
+def film_recorded(folder: str) -> None:
+    """Draw and write what `record_video` recorded in a folder; what is refused goes to error.txt.
+
+    Args:
+        folder: holds recorded.npz.
+    """
+    with np.load(f"{folder}/recorded.npz", allow_pickle=False) as data:
+        asked = json.loads(str(data["asked"]))
+        film = _Film(*asked["film"])
+        recorded = range(len(film.titles))
+        policies = [_Recorded(data[f"states{i}"], data[f"samples{i}"]) for i in recorded]
+    try:
+        rendered = make_rendered(asked["env"])
+        _write(rendered, policies, film)
+        rendered.close()
+    except BadInput as error:
+        (Path(folder) / "error.txt").write_text(str(error))
+    except KeyboardInterrupt:  # the other process tells of it
+        sys.exit(130)
+
+
+class _Recorder:
+    """A policy that keeps what it saw and did."""
+
+    def __init__(self, policy: Policy):
+        self._policy = policy
+        self.states: list[np.ndarray] = []
+        self.samples: list[np.ndarray] = []
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        self.states.append(state)
+        self.samples.append(self._policy.act(state, rng))
+        return self.samples[-1]
+
+
+class _Recorded:
+    """A policy that does again what was recorded, in the same states."""
+
+    def __init__(self, states: np.ndarray, samples: np.ndarray):
+        self._recorded = zip(states, samples, strict=True)
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        before, sample = next(self._recorded)
+        if not np.array_equal(state, before):
+            raise BadInput("env: found other states when it was played again with the same seed")
+        return sample
 
 
 def check_video(path: Path) -> None:
@@ -119,15 +232,16 @@ def check_video(path: Path) -> None:
             raise BadInput(f"{path}: no package imageio-ffmpeg, expected: {install}") from error
 
 
-def choose_renderer() -> None:
-    """Let MuJoCo draw without a display by EGL or OSMesa, unless MUJOCO_GL says how it draws.
+def choose_renderer() -> str:
+    """Return how MuJoCo draws here: as MUJOCO_GL says, or by EGL or OSMesa, without a display.
 
     Raises:
-        BadInput: neither of them works here.
+        BadInput: neither of them works.
     """
-    if platform.system() != "Linux" or os.environ.get("MUJOCO_GL") in (*_BACKENDS, "glfw"):
-        return
-    os.environ["MUJOCO_GL"] = _working_backend()
+    named = os.environ.get("MUJOCO_GL", "")
+    if named in (*_BACKENDS, "glfw"):
+        return named
+    return _working_backend() if platform.system() == "Linux" else "glfw"
 
 
 @functools.cache
@@ -147,41 +261,52 @@ def _is_mujoco(env: Any) -> bool:
 
 def _check_fits(policy: Any, spec: Spec) -> None:
     """Refuse a policy that says that it is for states or actions of other sizes."""
-    own = getattr(policy, "spec", spec)
+    own = getattr(policy, "spec", None)
+    if not isinstance(own, Spec):
+        return
     for name in ("state_size", "action_size", "discrete"):
         found, expected = getattr(own, name), getattr(spec, name)
         if found != expected:
             raise BadInput(f"{spec.env_id}: policy: {name}: found {found}, expected {expected}")
 
 
-def _frames(
-    env: Environment, rendered: Any, policy: Policy, rng: np.random.Generator | None
+def _moments(
+    rendered: Any, policy: Policy, film: _Film, render: Callable[[], Any]
 ) -> Iterator[tuple[np.ndarray, str]]:
-    """Yield pictures [H, W, 3] of a policy's episodes without end, and what to tell of each."""
+    """Yield the pictures [H, W, 3] of a policy's episodes, and what to tell of each.
+
+    Raises:
+        BadInput: they cannot be drawn.
+    """
+    env, rng = make(rendered, film.seed), np.random.default_rng(film.seed)
     rate = float(rendered.metadata.get("render_fps") or FRAMES_PER_SECOND)
+    count = 0
     while True:
         state, steps, total, ended = env.reset(), 0, 0.0, False
         for number in itertools.count():
             # the steps that are over at the time of this frame
             while not ended and steps * FRAMES_PER_SECOND < number * rate:
-                _, state, reward, terminated, truncated = env.step(policy.act(state, rng))
+                sample = policy.act(state, rng if film.stochastic else None)
+                _, state, reward, terminated, truncated = env.step(sample)
                 steps, total, ended = steps + 1, total + reward, terminated or truncated
-            frame = _drawn(env.spec.env_id, rendered), f"step {steps}, return {total:.1f}"
-            yield frame
+            picture = _picture(env.spec.env_id, render), f"step {steps}, return {total:.1f}"
+            for _ in range(1 + _PAUSE if ended else 1):
+                yield picture
+                count += 1
+                if count == film.length:
+                    return
             if ended:
                 break
-        for _ in range(_PAUSE):
-            yield frame
 
 
-def _drawn(env_id: str, rendered: Any) -> np.ndarray:
-    """Return the environment's picture [H, W, 3].
+def _picture(env_id: str, render: Callable[[], Any]) -> np.ndarray:
+    """Return what an environment draws, [H, W, 3].
 
     Raises:
-        BadInput: it cannot be drawn, or is none.
+        BadInput: it cannot be drawn, or is no picture.
     """
     try:
-        drawn: Any = rendered.render()
+        drawn = render()
     except Exception as error:  # whatever a renderer raises: no pygame, no OpenGL
         raise BadInput(f"{env_id}: render: {one_line(error)}") from error
     if not isinstance(drawn, np.ndarray) or drawn.dtype != np.uint8 or drawn.shape[2:] != (3,):
