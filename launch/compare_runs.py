@@ -37,7 +37,7 @@ def job(get: dict[str, Any]) -> None:
     make_folder(picture.parent)
     plots.plot_runs(runs, names, picture, get["metric"])
     print("\n".join(run_folders.score_lines(runs, names)))
-    print(f"\n{picture}: {get['metric']} of {len(runs)} runs")
+    print(f"\n{picture}: {get['metric']} of {len(runs)} run{'s' if len(runs) > 1 else ''}")
 
 
 main = _flags.script(job, FLAGS, arguments="runs")

@@ -24,7 +24,7 @@ class RunFolder(NamedTuple):
     def env_id(self) -> str:
         """Name of the environment."""
         task = self.config["task"]
-        if self.final:
+        if self.final is not None:
             return self.final["rows"][0]["env_id"]
         return TASKS[task].env_id if task in TASKS else task
 
@@ -36,7 +36,7 @@ class RunFolder(NamedTuple):
 
     def score(self, mode: str = "deterministic", name: str = "return_mean") -> float | None:
         """Return a column of the final policy's row; None if the run is not finished."""
-        rows = self.final["rows"] if self.final else []
+        rows = [] if self.final is None else self.final["rows"]
         return next((row[name] for row in rows if row["mode"] == mode), None)
 
 
@@ -49,8 +49,9 @@ def read(folder: Path) -> RunFolder:
     if not (folder / "config.json").exists():
         raise BadInput(f"{folder}: found no config.json, expected the folder of a run")
     progress, final = pd.DataFrame(), None
-    if (folder / "progress.csv").exists():
-        progress = tables.read(folder / "progress.csv", [])
+    written = folder / "progress.csv"
+    if written.exists() and written.stat().st_size:  # that of a run killed early may be empty
+        progress = tables.read(written, [])
     try:
         config = json.loads((folder / "config.json").read_text())
         if (folder / "final.json").exists():

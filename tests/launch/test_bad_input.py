@@ -270,7 +270,12 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("export_policy", "--format=onnx --out=a", "--out=a: ", 2),
     ("export_policy", "--out=a.onnx", "--out=a.onnx: ", 2),
     ("export_policy", "--format=onnx --out=cut.onnx", "cut.onnx: exists", 2),
-    ("export_policy", "--format=onnx --policy={given}/cartpole.npz --out=precious/a.onnx", "pr", 2),
+    (
+        "export_policy",
+        "--format=onnx --policy={given}/cartpole.npz --out=precious/a.onnx",
+        "precious: ",
+        2,
+    ),
     # videos
     ("record_video", "--out=a.avi", "a.avi: found .avi", 2),
     ("record_video", "--out=film.gif", "film.gif: exists", 2),
@@ -319,7 +324,7 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("compare_runs", "--out=a.png", "found no folder", 2),
     ("compare_runs", "no --out=a.png", "no: found no config.json", 2),
     ("compare_runs", "full --out=a.png", "full: not a run that can be compared", 2),
-    ("compare_runs", "damaged --out=a.png", "damaged: not a run that can be compared", 2),
+    ("compare_runs", "damaged --out=a.png", "damaged/progress.csv: ", 2),
     ("compare_runs", "{given}/run --out=a.csv", "a.csv: found .csv", 2),
     ("compare_runs", "{given}/run --out=film.gif", "film.gif: ", 2),
     ("make_tables", "--folder=no", "no/runs.csv: ", 2),

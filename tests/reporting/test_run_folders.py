@@ -82,9 +82,8 @@ def test_name_is_what_differs(tmp_path):
 def test_table_has_final_scores_and_says_what_is_unfinished(tmp_path):
     runs = [_run(tmp_path / "a"), _run(tmp_path / "b", "bc"), _run(tmp_path / "c", finished=False)]
     header, *lines = run_folders.score_lines(runs, ["first", "second", "third"])
-    assert header.split() == ["run", "environment", "steps", *("deterministic", "stochastic")] + [
-        "normalised"
-    ]
+    columns = "run environment steps deterministic stochastic normalised"
+    assert header.split() == columns.split()
     assert lines[0].split() == ["first", "Hopper-v5", "40", "31.0", "29.0", "0.300"]
     assert lines[1].split() == ["second", "Hopper-v5", "-", "31.0", "29.0", "0.300"]
     assert lines[2].split("  ")[0] == "third" and lines[2].endswith("unfinished, 20 steps so far")
@@ -105,6 +104,8 @@ def test_folder_that_is_no_run_is_refused(tmp_path):
 
 def test_run_that_has_just_begun_is_read(tmp_path):
     run = _run(tmp_path / "run", finished=False)
+    (run.path / "progress.csv").write_text("")
+    assert run_folders.read(run.path).place == 0
     (run.path / "progress.csv").unlink()
     assert run_folders.read(run.path).place == 0
 
