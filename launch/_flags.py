@@ -26,11 +26,18 @@ import mgail_tf as mg
 from mgail_tf.config.algorithms import CONFIGS, describe
 from mgail_tf.config.tasks import TASKS, budget
 from mgail_tf.envs.gym_env import EnvLike, Registered, make
+from mgail_tf.envs.rollout import Policy
 from mgail_tf.errors import one_line
 from mgail_tf.files import check_free
+from mgail_tf.policies import experts
 from mgail_tf.training import compile_cache
+from mgail_tf.types import Spec
 
 _TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id, also as my_module:MyEnv-v0."
+_POLICY_HELP = (
+    "A policy.npz, a run's folder, an exported SavedModel's folder or an .onnx file; "
+    "default: the committed expert."
+)
 # Shared flags by name: how each is defined, its default, its help, its least value.
 _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "task": (flags.DEFINE_string, "hopper", _TASK_HELP, None),
@@ -49,6 +56,7 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "preset": (flags.DEFINE_string, "default", "default, paper, released or hadamard_gru.", None),
     "label": (flags.DEFINE_string, None, "Names the run in tables; default: the preset.", None),
     "set": (flags.DEFINE_multi_string, [], "key=value: override a setting; repeatable.", None),
+    "policy": (flags.DEFINE_string, None, _POLICY_HELP, None),
     "episodes": (flags.DEFINE_integer, 50, "Evaluation episodes, in each mode.", 1),
     "out": (flags.DEFINE_string, None, "Folder to write; empty or absent. Default: runs/...", None),
     "resume": (flags.DEFINE_boolean, False, "Go on in --out, or begin there.", None),
@@ -306,6 +314,8 @@ def demonstrations(get: Mapping[str, Any]) -> tuple[mg.Demonstrations, mg.Demons
     """
     task, name, held = TASKS.get(get["task"]), get["task"], get.get("held_out_trajectories") or 0
     spec = make(get["env"], get["seed"]).spec
+    if not get["demos"]:
+        _check_expert(name, "--demos=FILE")
     shown = mg.Demonstrations.load(get["demos"]) if get["demos"] else mg.expert_demonstrations(name)
     shown = shown.for_spec(spec)
     count = get["num_trajectories"] or (task.num_trajectories if task else None)
@@ -320,6 +330,59 @@ def demonstrations(get: Mapping[str, Any]) -> tuple[mg.Demonstrations, mg.Demons
         raise mg.BadInput(f"--held_out_trajectories: {found}, expected that many to be left over")
     held_out = shown.held_out(held, get["seed"])
     return shown.sample(count or len(shown) - held, every, get["seed"]), held_out
+
+
+def _check_expert(task: str, flag: str) -> None:
+    """Refuse an environment that is not one of the tasks; say which flag replaces their expert.
+
+    Raises:
+        BadInput: it has no committed expert.
+    """
+    path = experts.weights_path(task)
+    if task not in TASKS and not path.exists():
+        train = f"launch/train_expert.py --task={task} trains one"
+        raise mg.BadInput(f"{task}: no committed expert at {path.parent}; give {flag} ({train})")
+
+
+def policy_of(get: Mapping[str, Any], spec: Spec, flag: str = "--policy") -> Policy:
+    """Return the policy that --policy names, checked against the environment.
+
+    Args:
+        get: the flags `task` and `policy`, and `threads` where the script has it.
+        flag: by which the script takes it.
+
+    Raises:
+        BadInput: there is no such file, it is none of a policy, or it does not fit.
+    """
+    if not get["policy"]:
+        _check_expert(get["task"], f"{flag}=FILE")
+        return experts.load(get["task"], spec)
+    path = Path(get["policy"])
+    if path.suffix == ".onnx":
+        return mg.OnnxPolicy(path, spec)
+    if not path.is_dir():
+        return mg.NumpyPolicy.load(path, spec)
+    if (path / "policy.npz").exists():
+        return mg.NumpyPolicy.load(path / "policy.npz", spec)
+    if (path / "saved_model.pb").exists() or (path / "metadata.json").exists():
+        load_tensorflow(get.get("threads", 1))
+        return mg.SavedPolicy(path, spec)
+    begun = "a run that is not finished" if (path / "config.json").exists() else "a folder"
+    expected = "expected a finished run's folder or an exported SavedModel's"
+    raise mg.BadInput(f"{path}: found {begun} without policy.npz or saved_model.pb, {expected}")
+
+
+def numpy_policy_of(get: Mapping[str, Any], spec: Spec) -> mg.NumpyPolicy:
+    """Return the policy that --policy names, as `policy_of` does, where its weights are needed.
+
+    Raises:
+        BadInput: it is an exported one, or see `policy_of`.
+    """
+    policy = policy_of(get, spec)
+    if not isinstance(policy, mg.NumpyPolicy):
+        found = f"found an exported policy ({type(policy).__name__})"
+        raise mg.BadInput(f"{get['policy']}: {found}, expected a policy.npz or a run's folder")
+    return policy
 
 
 def as_file_name(text: str) -> str:

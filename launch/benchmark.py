@@ -24,8 +24,11 @@ RELEASED = [
     "model_units=100",
 ]
 SECTIONS = ["updates", "acting", "stepping"]
+MORE = ["policies"]  # the exported forms: they need pip install mgail_tf[onnx]
 FLAGS = _flags.define("task", "set", "smoke", "threads")
-flags.DEFINE_multi_enum("section", SECTIONS, SECTIONS, "What to measure.", flag_values=FLAGS)
+flags.DEFINE_multi_enum(
+    "section", SECTIONS, [*SECTIONS, *MORE], "What to measure.", flag_values=FLAGS
+)
 flags.DEFINE_boolean(
     "peers", False, "Time PyTorch and JAX too: pip install -e '.[peers]'.", flag_values=FLAGS
 )

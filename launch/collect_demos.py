@@ -1,7 +1,7 @@
 """Roll demonstrations out of an expert; the same command gives the same bytes.
 
 python launch/collect_demos.py --task=hopper --trajectories=25 --out=hopper.npz
-python launch/collect_demos.py --task=hopper --saved_model=runs/.../saved_model
+python launch/collect_demos.py --task=hopper --policy=runs/.../saved_model
 """
 
 import sys
@@ -15,37 +15,29 @@ from tqdm import tqdm
 import mgail_tf as mg
 from mgail_tf.policies import experts
 
-FLAGS = _flags.define("task", "seed", "smoke", "threads")
+FLAGS = _flags.define("task", "seed", "policy", "smoke", "threads")
 flags.DEFINE_integer("trajectories", 25, "Whole episodes.", lower_bound=1, flag_values=FLAGS)
 flags.DEFINE_boolean("deterministic", False, "Take the mode, not a sample.", flag_values=FLAGS)
-flags.DEFINE_string("policy", None, "A policy.npz; default: the expert's.", flag_values=FLAGS)
-flags.DEFINE_string("saved_model", None, "A folder that export wrote.", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "The npz to write. Default: TASK.npz", flag_values=FLAGS)
 
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     task = get["task"]
-    if get["policy"] and get["saved_model"]:
-        raise mg.BadInput("--policy and --saved_model: found both, expected one")
     out = Path(get["out"] or f"{_flags.as_file_name(task)}.npz")
     if out.suffix != ".npz":
         raise mg.BadInput(f"--out={out}: found suffix {out.suffix!r}, expected .npz")
     if out.exists():
         raise mg.BadInput(f"{out}: exists; choose another --out or remove it")
-    spec = mg.make(task, 0).spec
-    policy: Any
-    if get["saved_model"]:
-        _flags.load_tensorflow(get["threads"])
-        policy = mg.SavedPolicy(get["saved_model"], spec)
-    elif get["policy"]:
-        policy = mg.NumpyPolicy.load(get["policy"], spec)
-    else:
-        policy = experts.load(task, spec)
+    spec = mg.make(get["env"], 0).spec
+    policy = _flags.policy_of(get, spec)
+    if isinstance(policy, mg.OnnxPolicy) and not get["deterministic"]:
+        raise mg.BadInput(f"{get['policy']}: found a policy without sampling: say --deterministic")
     experts.make_folder(out.parent)
     count = 1 if get["smoke"] else get["trajectories"]
     with tqdm(total=count, unit=" episodes") as bar:
-        shown = mg.record(task, policy, count, get["seed"], not get["deterministic"], bar.update)
+        sampled = not get["deterministic"]
+        shown = mg.record(get["env"], policy, count, get["seed"], sampled, bar.update)
     experts.save_demonstrations(shown, out)
     digest = mg.Demonstrations.load(out).sha256
     print(f"{out}: {count} episodes, mean return {shown.return_mean:.1f}, sha256 {digest}")

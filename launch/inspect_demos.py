@@ -32,7 +32,7 @@ def job(get: dict[str, Any]) -> None:
     picture = plots.check_picture(Path(get["out"])) if get["out"] else None
     if picture and picture.exists():
         raise mg.BadInput(f"{picture}: exists; choose another --out or remove it")
-    spec = mg.make(get["task"], 0).spec if get["task"] else None
+    spec = mg.make(get["env"], 0).spec if get["task"] else None
     shown = mg.Demonstrations.load(os.path.expanduser(get["files"][0]))
     shown = shown.sample(get["num_trajectories"], get["subsample"] or 1, get["seed"])
     summary = shown.summary(spec)

@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from mgail_tf.policies.match import Match as Match
     from mgail_tf.policies.match import match as match
     from mgail_tf.policies.numpy_policy import NumpyPolicy as NumpyPolicy
+    from mgail_tf.policies.onnx_policy import OnnxPolicy as OnnxPolicy
     from mgail_tf.policies.saved_model import SavedPolicy as SavedPolicy
     from mgail_tf.reporting.verdict import verdict as verdict
+    from mgail_tf.reporting.video import record_video as record_video
 
 _EXPORTS = {
     "agents.bc": ("BC",),
@@ -56,8 +58,10 @@ _EXPORTS = {
     "policies.experts": ("expert_demonstrations", "record"),
     "policies.match": ("Match", "match"),
     "policies.numpy_policy": ("NumpyPolicy",),
+    "policies.onnx_policy": ("OnnxPolicy",),
     "policies.saved_model": ("SavedPolicy",),
     "reporting.verdict": ("verdict",),
+    "reporting.video": ("record_video",),
 }
 _MODULE = {name: f"mgail_tf.{module}" for module, names in _EXPORTS.items() for name in names}
 __all__ = list(_MODULE)

@@ -20,6 +20,16 @@ def check_free(path: Path) -> None:
         raise BadInput(f"{path}: exists and is not empty; choose another folder or remove it")
 
 
+def check_absent(path: Path) -> None:
+    """Refuse the name of a file to write where something is already.
+
+    Raises:
+        BadInput: there is.
+    """
+    if path.exists():
+        raise BadInput(f"{path}: exists; choose another name or remove it")
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it.
 
@@ -45,8 +55,11 @@ def to_json(data: Any) -> str:
     return json.dumps(finite(data), indent=2, allow_nan=False) + "\n"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text so that the file under its name is never half written."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a text or bytes so that the file under its name is never half written."""
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
+    if isinstance(content, bytes):
+        partial.write_bytes(content)
+    else:
+        partial.write_text(content)
     partial.replace(path)

@@ -39,14 +39,14 @@ class Registered:
     modules: tuple[str, ...] = ()  # imported before, so that they register it
     kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    def __call__(self) -> gymnasium.Env:
-        """Return a new environment."""
+    def __call__(self, **named: Any) -> gymnasium.Env:
+        """Return a new environment; `named` arguments are passed to `gymnasium.make` too."""
         for module in self.modules:
             importlib.import_module(module)
         task = TASKS.get(self.env_id)
         limit = {"max_episode_steps": task.max_steps} if task and task.max_steps else {}
         name = task.env_id if task else self.env_id
-        return gymnasium.make(name, disable_env_checker=True, **{**limit, **self.kwargs})
+        return gymnasium.make(name, disable_env_checker=True, **{**limit, **self.kwargs, **named})
 
 
 class Environment:
@@ -362,7 +362,35 @@ def _time_limit(env: gymnasium.Env) -> int | None:
     return env.spec.max_episode_steps if env.spec else None
 
 
-def _made(env: EnvLike) -> gymnasium.Env:
+def make_rendered(env: EnvLike) -> gymnasium.Env:
+    """Return an environment whose `render()` returns pictures: an object itself, or one made now.
+
+    Raises:
+        BadInput: it cannot be made, or an object or what a function made draws no pictures.
+    """
+    made = _made(env, render_mode="rgb_array", **_following_camera(env))
+    if made.render_mode != "rgb_array":
+        name = made.spec.id if made.spec else type(made.unwrapped).__name__
+        found = f"found {made.render_mode!r}, expected 'rgb_array'"
+        raise BadInput(
+            f"{name}: render_mode: {found}: gymnasium.make(..., render_mode='rgb_array')"
+        )
+    return made
+
+
+def _following_camera(env: EnvLike) -> dict[str, str]:
+    """Return the option that lets Gymnasium's own MuJoCo environments be seen from beside them."""
+    name = env.env_id if isinstance(env, Registered) else env
+    task = TASKS.get(name) if isinstance(name, str) else None
+    with contextlib.suppress(gymnasium.error.Error, ImportError):
+        spec = gymnasium.spec(task.env_id if task else str(name))
+        if str(spec.entry_point).startswith("gymnasium.envs.mujoco"):
+            return {"camera_name": "track"}  # where the model has none, the view is the usual one
+    return {}
+
+
+def _made(env: EnvLike, **named: Any) -> gymnasium.Env:
+    """Return an environment; `named` arguments go to `gymnasium.make`, where that makes it."""
     if isinstance(env, gymnasium.Env):
         return env
     maker = Registered(env) if isinstance(env, str) else env
@@ -370,7 +398,7 @@ def _made(env: EnvLike) -> gymnasium.Env:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
-            made = maker()
+            made = maker(**named) if isinstance(maker, Registered) else maker()
     except Exception as error:  # whatever a user's environment raises
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         names = ", ".join(TASKS)

@@ -1,1 +1,1 @@
-"""Policies that act without training code: NumPy, SavedModel, and the committed experts."""
+"""Policies that act without training code: NumPy, SavedModel, ONNX, and the committed experts."""

@@ -49,10 +49,8 @@ def load(task: str, spec: Spec) -> NumpyPolicy:
     """
     path = weights_path(task)
     if not path.exists():
-        raise BadInput(
-            f"{task}: no committed expert at {path.parent}; give --demos, or train one with "
-            f"launch/train_expert.py --task={task}"
-        )
+        known = "expected a task of mgail_tf.TASKS"
+        raise BadInput(f"{task}: no committed expert at {path.parent}; {known}")
     return NumpyPolicy.load(path, spec)
 
 

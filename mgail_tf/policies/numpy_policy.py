@@ -1,15 +1,17 @@
 """The policy that rollouts use and files hold: a NumPy forward pass, cheaper than TensorFlow's."""
 
 import hashlib
+import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from mgail_tf.data.normaliser import Normaliser
 from mgail_tf.errors import UNREADABLE, BadInput
+from mgail_tf.files import to_json
 from mgail_tf.types import Spec
 
 _ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -148,18 +150,37 @@ class NumpyPolicy(NamedTuple):
                 raise BadInput(f"{path}: {field}: found {found}, expected {expected}")
         return policy
 
-    def export(self, path: str | Path, metadata: dict[str, Any] | None = None) -> None:
-        """Write a SavedModel that TensorFlow alone runs, see `policies.saved_model`.
+    def export(
+        self,
+        path: str | Path,
+        metadata: dict[str, Any] | None = None,
+        format: Literal["saved_model", "onnx"] = "saved_model",
+    ) -> None:
+        """Write the policy so that other programs run it without this package.
 
         Args:
-            metadata: further entries of its metadata.json.
+            path: a folder for a SavedModel, a file name that ends in .onnx for ONNX.
+            metadata: further entries of what the export says of itself: JSON values.
+            format: "saved_model", which TensorFlow alone runs, see `policies.saved_model`; or
+                "onnx", which gives the mode and no samples, see `policies.onnx_policy`.
 
         Raises:
-            BadInput: the folder exists and holds something.
+            BadInput: the path exists and holds something or does not fit the format, the metadata
+                are not JSON, or `format="onnx"` and the package `onnx` is not installed.
         """
-        from mgail_tf.policies import saved_model  # TensorFlow takes seconds to import
+        if format not in ("saved_model", "onnx"):
+            raise BadInput(f"format: found {format!r}, expected 'saved_model' or 'onnx'")
+        if (Path(path).suffix == ".onnx") != (format == "onnx"):
+            expected = "a folder's name" if format == "saved_model" else "a name that ends in .onnx"
+            raise BadInput(f"{path}: format {format!r}: expected {expected}")
+        if format == "onnx":
+            from mgail_tf.policies import onnx_policy
 
-        saved_model.export(Path(path), self, metadata or {})
+            onnx_policy.export(Path(path), self, metadata or {})
+        else:
+            from mgail_tf.policies import saved_model  # TensorFlow takes seconds to import
+
+            saved_model.export(Path(path), self, metadata or {})
 
 
 def _fit(policy: NumpyPolicy, found: Spec) -> Iterator[tuple[str, object, object]]:
@@ -180,6 +201,48 @@ def _fit(policy: NumpyPolicy, found: Spec) -> Iterator[tuple[str, object, object
         size = bias.size
     yield "weights: actions of the last layer", size, spec.action_size
     yield "log_std: size", policy.log_std.shape, (0 if spec.discrete else spec.action_size,)
+
+
+def described(spec: Spec, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an exported policy says of itself, as JSON values, and the user's metadata.
+
+    Raises:
+        BadInput: the metadata are not JSON.
+    """
+    discrete = spec.discrete
+    numbers = f"int64 [batch]: the numbers of actions, from {spec.first_action} on"
+    shape = ", ".join(map(str, spec.action_shape or (spec.action_size,)))
+    continuous = f"float32 [batch, {shape}] in environment units, within the bounds"
+    facts = {
+        "env_id": spec.env_id,
+        "state_size": spec.state_size,
+        "action_size": spec.action_size,
+        "discrete": discrete,
+        "action_low": None if discrete else spec.action_low.tolist(),
+        "action_high": None if discrete else spec.action_high.tolist(),
+        "first_action": spec.first_action,
+        "max_steps": spec.max_steps,
+        "states": f"float32 [batch, {spec.state_size}] as observed",
+        "observation": [leaf._asdict() | {"name": leaf.name} for leaf in spec.leaves] or None,
+        "action_shape": list(spec.action_shape) or None,
+        "actions": numbers if discrete else continuous,
+    }
+    try:
+        return json.loads(to_json({**metadata, **facts}))
+    except (TypeError, ValueError) as error:
+        raise BadInput(f"metadata: expected JSON values ({error})") from error
+
+
+def check_described(path: Path, metadata: Mapping[str, Any], spec: Spec) -> None:
+    """Refuse an exported policy of another environment or for other sizes.
+
+    Raises:
+        BadInput: names the first entry of its metadata that differs.
+    """
+    for name in ("env_id", "state_size", "action_size", "discrete"):
+        found, expected = metadata.get(name), getattr(spec, name)
+        if found != expected:
+            raise BadInput(f"{path}: {name}: found {found}, expected {expected}")
 
 
 def sha256(path: Path) -> str:

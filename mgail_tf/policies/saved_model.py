@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from mgail_tf.errors import BadInput
 from mgail_tf.files import check_free, to_json
-from mgail_tf.policies.numpy_policy import NumpyPolicy
+from mgail_tf.policies.numpy_policy import NumpyPolicy, check_described, described
 from mgail_tf.types import Leaf, Spec
 
 _ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
@@ -74,7 +74,9 @@ class _Exported(tf.Module):
         mean = normaliser.mean.astype(np.float32)
         rest = (normaliser.mean - mean).astype(np.float32)
         std = normaliser.std.astype(np.float32)
-        scaled = ((states[:, : len(mean)] - mean) - rest) / std
+        if normaliser.components is not None:
+            states = tf.gather(states, normaliser.components, axis=1)
+        scaled = ((states - mean) - rest) / std
         x = tf.clip_by_value(scaled, -np.float32(normaliser.clip), np.float32(normaliser.clip))
         last = len(self.weights) - 2
         for i in range(0, len(self.weights), 2):
@@ -129,12 +131,14 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
     refuse states that are not finite. `serving_default` is `act` without that check, in operations
     that TFLite has too. Where observations are no flat array, the function `act_on` takes a
     dictionary of their arrays [B, ...] by name, such as "goal.position", and does what `act` does.
-    `metadata` goes to metadata.json in the same folder, with the env id and the sizes.
+    metadata.json in the same folder holds what `policies.numpy_policy.described` says of the
+    policy, and `metadata`.
 
     Raises:
-        BadInput: the folder exists and holds something.
+        BadInput: the folder exists and holds something, or the metadata are not JSON.
     """
     check_free(path)
+    text = to_json(described(policy.spec, metadata))
     with _uninterrupted():
         module = _Exported(policy)
         signatures = {
@@ -143,20 +147,7 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
             "serving_default": module.serve.get_concrete_function(),
         }
         tf.saved_model.save(module, str(path), signatures)
-    spec = policy.spec
-    described = {
-        "env_id": spec.env_id,
-        "state_size": spec.state_size,
-        "action_size": spec.action_size,
-        "discrete": spec.discrete,
-        "action_low": None if spec.discrete else spec.action_low.tolist(),
-        "action_high": None if spec.discrete else spec.action_high.tolist(),
-        "first_action": spec.first_action,
-        "observation": [leaf._asdict() | {"name": leaf.name} for leaf in spec.leaves] or None,
-        "action_shape": list(spec.action_shape) or None,
-        **metadata,
-    }
-    (path / "metadata.json").write_text(to_json(described))
+    (path / "metadata.json").write_text(text)
 
 
 class SavedPolicy:
@@ -177,10 +168,7 @@ class SavedPolicy:
         except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
             raise BadInput(f"{path}: not an exported policy ({reason})") from error
-        for name in ("env_id", "state_size", "action_size", "discrete"):
-            found, expected = metadata.get(name), getattr(spec, name)
-            if found != expected:
-                raise BadInput(f"{path}: {name}: found {found}, expected {expected}")
+        check_described(path, metadata, spec)
         self._spec = spec
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:

@@ -1,18 +1,22 @@
-"""Pictures of one run, and of demonstrations."""
+"""Pictures of one run, of several runs side by side, and of demonstrations."""
 
+import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import TABLEAU_COLORS
 from matplotlib.figure import Figure  # not pyplot: a caller's backend is left alone
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 
 from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.data.summary import Summary
 from mgail_tf.errors import BadInput
+from mgail_tf.reporting.run_folders import RunFolder
 from mgail_tf.reporting.tables import read
 from mgail_tf.types import Spec
 
@@ -37,12 +41,14 @@ def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, flo
     figure.savefig(picture, dpi=120)
 
 
+_RETURNS = {"evaluation": "return of evaluation episodes", "return": "return of training episodes"}
 _NETWORKS = ("model", "discriminator", "policy", "value")
 _PANELS = {  # title -> (columns, logarithmic scale)
     "return": (("return", "evaluation"), False),
     "episode length": (("length",), False),
     "discriminator: accuracy": (("discriminator_accuracy",), False),
-    "losses": (("discriminator_loss", "value_loss", "termination_loss", "held_out_loss"), True),
+    "losses": (("discriminator_loss", "value_loss", "termination_loss"), True),
+    "negative log-likelihood of held-out pairs": (("held_out_loss", "best_held_out_loss"), False),
     "forward model: error": (("model_error",), True),
     "forward model: error on evaluation episodes": (
         ("open_loop_1", "open_loop_5", "open_loop_T"),
@@ -82,9 +88,10 @@ def diagnose(folder: Path, picture: Path) -> list[str]:
     place = next((name for name in ("env_steps", "epoch") if name in data), None)
     if not shown or not place:
         raise BadInput(f"{folder / 'progress.csv'}: found no row of a run")
-    lines = math.ceil(len(shown) / 3)
-    figure = Figure(figsize=(10.5, 2.4 * lines + 0.4), layout="constrained")
-    grid = figure.subplots(lines, 3, squeeze=False)
+    columns = min(3, len(shown))
+    lines = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(max(5.0, 3.5 * columns), 2.4 * lines + 0.4), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
     for axes in grid.flat[len(shown) :]:
         axes.axis("off")
     width = max(1, len(data) // 100)  # a running mean; what is drawn faint is raw
@@ -99,7 +106,7 @@ def diagnose(folder: Path, picture: Path) -> list[str]:
             axes.plot(rows[place], smooth, color=line.get_color(), label=name)
         axes.set_title(title, fontsize=9)
         axes.tick_params(which="both", labelsize=7)
-        axes.set_yscale("log" if _PANELS[title][1] else "linear")
+        axes.set_yscale("log" if _PANELS[title][1] and _positive(data[names]) else "linear")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.margins(y=0.3)  # room for the legend
         axes.legend(fontsize=6, frameon=False, loc="upper right", ncols=2)
@@ -204,6 +211,114 @@ def _draw_states(axes: Axes, summary: Summary) -> None:
     axes.set(xlabel="state component", xlim=(-0.7, summary.state_size - 0.3))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=20))
     axes.grid(axis="y", alpha=0.3)
+
+
+def _positive(columns: pd.DataFrame) -> bool:
+    """Return whether a logarithmic axis shows all values; zeros among others may be missing."""
+    values = columns.to_numpy(float)
+    return bool((values > 0).any() and not (values < 0).any())
+
+
+def plot_runs(
+    runs: Sequence[RunFolder], names: Sequence[str], picture: Path, metric: str = "evaluation"
+) -> None:
+    """Draw a column of several runs' progress.csv over environment steps, a panel an environment.
+
+    Instead of `evaluation` the training episodes' `return` is drawn of a run that has none. With
+    either of them the final policies' scores are crosses (levels, of cloning, which takes no
+    steps), and the scores of the experts and of random actions are levels.
+
+    Args:
+        names: of the runs, see `run_folders.labels`.
+
+    Raises:
+        BadInput: no run has such a column.
+    """
+    colours = dict(zip(dict.fromkeys(names), itertools.cycle(TABLEAU_COLORS), strict=False))
+    panels: dict[str, list[_Curve]] = {}
+    for run, name in zip(runs, names, strict=True):
+        values = _values(run, metric)
+        label = name if run.final else f"{name} (unfinished)"
+        if values is not None and values.name != metric:
+            label += ", training episodes"
+        final = run.score() if metric in _RETURNS else None
+        curve = _Curve(run, label, colours[name], values, final)
+        if curve.values is not None or curve.final is not None:
+            panels.setdefault(run.env_id, []).append(curve)
+    if not panels:
+        known = list(dict.fromkeys(name for run in runs for name in run.progress.columns))
+        raise BadInput(f"metric: found no values of {metric!r}, expected one of {known}")
+    columns = 2 if len(panels) == 4 else min(3, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    height = 3.3 + 0.17 * max(len(curves) for curves in panels.values())  # room for the legends
+    figure = Figure(figsize=(4.6 * columns + 0.2, height * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.axis("off")
+    for (env_id, curves), axes in zip(panels.items(), grid.flat, strict=False):
+        axes.set(title=env_id, xlabel="environment steps", ylabel=_RETURNS.get(metric, metric))
+        _draw_curves(axes, curves)
+        if metric in _RETURNS:
+            _draw_levels(axes, [curve.run for curve in curves])
+        below = (0.5, -0.18)
+        axes.legend(loc="upper center", bbox_to_anchor=below, frameon=False, fontsize=8)
+    partial = picture.with_name(f".{picture.stem}.partial{picture.suffix}")
+    figure.savefig(partial, dpi=150)
+    partial.replace(picture)
+
+
+class _Curve(NamedTuple):
+    """What is drawn of a run."""
+
+    run: RunFolder
+    label: str
+    colour: str
+    values: pd.Series | None  # by environment steps
+    final: float | None  # score of the final policy
+
+
+def _values(run: RunFolder, metric: str) -> pd.Series | None:
+    """Return a column of progress.csv by environment steps; None if it has no values."""
+    for name in (metric, "return") if metric == "evaluation" else (metric,):
+        if name in run.progress and "env_steps" in run.progress:
+            values = run.progress.set_index("env_steps")[name].dropna()
+            if len(values):
+                return values
+    return None
+
+
+def _draw_curves(axes: Axes, curves: Sequence[_Curve]) -> None:
+    """Draw the runs of one environment, and the scores of their final policies."""
+    for _, label, colour, values, _ in curves:
+        if values is not None:
+            style = "o-" if values.name == "evaluation" else "-"
+            axes.plot(values.index, values, style, ms=3.5, lw=1.3, color=colour, label=label)
+    for _, label, colour, values, final in curves:
+        if values is None and final is not None:
+            axes.axhline(final, color=colour, lw=1.6, ls=(0, (5, 1)), label=label)
+    crosses = [(c.run.place, c.final, c.colour) for c in curves if c.values is not None]
+    for steps, final, colour in crosses:
+        if final is not None:
+            axes.plot(steps, final, "x", ms=8, mew=2, color=colour)
+    if any(final is not None for _, final, _ in crosses):
+        axes.plot([], [], "x", ms=8, mew=2, color="gray", label="final policy")
+    ends = [curve.run.place for curve in curves if curve.values is not None]
+    if not ends:
+        axes.set(xticks=[], xlabel="")
+    elif max(ends) > 20 * min(ends) > 0:  # GAIL's steps beside MGAIL's
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    if ends:
+        axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
+
+
+def _draw_levels(axes: Axes, runs: Sequence[RunFolder]) -> None:
+    """Draw what the experts score, by the runs' final.json, and random actions."""
+    for key, name, style in (("expert_return", "expert", "--"), ("random_return", "random", ":")):
+        finals = [run.final for run in runs if run.final and run.config["algorithm"] != "trpo"]
+        found = {round(final[key], 1) for final in finals if final.get(key) is not None}
+        for level in sorted(found):
+            axes.axhline(level, color="black", lw=1, ls=style, label=f"{name}: {level:,.1f}")
 
 
 def check_picture(path: Path) -> Path:

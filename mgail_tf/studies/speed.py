@@ -1,6 +1,8 @@
 """What things cost, measured side by side in one process: variants take turns, medians count."""
 
 import dataclasses
+import functools
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.envs.gym_env import make
 from mgail_tf.envs.parallel import Collectors
 from mgail_tf.envs.rollout import Collector
+from mgail_tf.policies.onnx_policy import OnnxPolicy
 
 
 class Timing(NamedTuple):
@@ -153,10 +156,39 @@ def acting(task: str, config: MGAILConfig) -> list[Variant]:
         "(a step of the environment)": step,
     }
 
-    def times(call: Callable[[], Any]) -> Callable[[], Any]:
-        return lambda: [call() for _ in range(count)]
+    return [Variant(name, _times(call, count), count) for name, call in calls.items()]
 
-    return [Variant(name, times(call), count) for name, call in calls.items()]
+
+def _times(call: Callable[[], Any], count: int) -> Callable[[], Any]:
+    return lambda: [call() for _ in range(count)]
+
+
+def policies(task: str, config: MGAILConfig) -> list[Variant]:
+    """Return the forms of one policy, each from states to actions in environment units.
+
+    Raises:
+        BadInput: the packages that write and run ONNX files are not installed.
+    """
+    policy, spec = agent_of(task, config).policy, make(task, 0).spec
+    with tempfile.TemporaryDirectory() as folder:
+        policy.export(f"{folder}/policy.onnx", format="onnx")
+        policy.export(f"{folder}/saved_model")
+        onnx = OnnxPolicy(f"{folder}/policy.onnx", spec)
+        model = tf.saved_model.load(f"{folder}/saved_model")
+    function = model.signatures["serving_default"]
+    rng, found = np.random.default_rng(0), []
+    for rows, count in ((1, 200), (1024, 20)):
+        states = rng.standard_normal((rows, spec.state_size), np.float32)
+        calls: dict[str, Callable[[np.ndarray], Any]] = {
+            "NumPy": lambda states: spec.apply(policy.head(states)),
+            "SavedModel": lambda states: function(states=tf.constant(states))["actions"].numpy(),
+            "ONNX Runtime": onnx.actions,
+        }
+        observed = "1 observation" if rows == 1 else f"{rows:,} observations"
+        for name, call in calls.items():
+            run = _times(functools.partial(call, states), count)
+            found.append(Variant(f"{name}, {observed}", run, count))
+    return found
 
 
 def stepping(task: str, config: MGAILConfig) -> list[Variant]:
@@ -193,5 +225,6 @@ def stepping(task: str, config: MGAILConfig) -> list[Variant]:
 SECTIONS: Mapping[str, Callable[[str, MGAILConfig], list[Variant]]] = {
     "updates": updates,
     "acting": acting,
+    "policies": policies,
     "stepping": stepping,
 }

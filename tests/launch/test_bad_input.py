@@ -47,6 +47,7 @@ def given(tmp_path_factory, cartpole_demos) -> Path:
         policy = experts.load(task, make(task, 0).spec)
         policy.save(folder / f"{task}.npz")
         policy.export(folder / f"{task}_model")
+        policy.export(folder / f"{task}.onnx", format="onnx")
     (folder / "results").mkdir()
     for name in ("runs.csv", "paper_table1.csv"):
         shutil.copy(experts.results_folder() / name, folder / "results")
@@ -179,7 +180,7 @@ TRAIN = "--task=cartpole --demos={given}/demos.npz"  # a flag that is given twic
 ALWAYS = {
     **dict.fromkeys(("train_bc", "train_gail", "train_mgail"), TRAIN),
     **dict.fromkeys(("train_expert", "evaluate", "export_policy"), "--task=cartpole"),
-    "collect_demos": "--task=cartpole",
+    **dict.fromkeys(("collect_demos", "record_video"), "--task=cartpole"),
 }
 CASES = [  # script, its flags beside those above, file or flag or setting in the line, exit code
     # demonstrations
@@ -254,7 +255,9 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("train_bc", "--out=full --resume", "full: config.json: ", 2),
     ("train_bc", f"--label={'x' * 300}", "x-seed0: ", 2),
     # experts and policies
-    ("collect_demos", "--task=Pendulum-v1", "Pendulum-v1: ", 2),
+    ("collect_demos", "--task=Pendulum-v1", "give --policy=FILE", 2),
+    ("collect_demos", "--policy={given}/cartpole.onnx", "say --deterministic", 2),
+    ("train_bc", "--task=Pendulum-v1 --demos=", "give --demos=FILE", 2),
     ("collect_demos", "--out=a.csv", "--out=a.csv: ", 2),
     ("collect_demos", "--out={given}/demos.npz", "{given}/demos.npz: ", 2),
     ("collect_demos", "--out=precious/a.npz", "precious: ", 2),
@@ -265,6 +268,13 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("evaluate", "--policy={given}/acrobot.npz", "acrobot.npz: env_id: ", 2),
     ("evaluate", "--policy={given}", "{given}: ", 2),
     ("evaluate", "--policy={given}/demos.npz", "demos.npz: ", 2),
+    ("evaluate", "--policy={given}/run", "run: found a run that is not finished", 2),
+    ("evaluate", "--policy=folders", "folders: found a folder without policy.npz", 2),
+    ("evaluate", "--policy={given}/acrobot_model", "acrobot_model: env_id: ", 2),
+    ("evaluate", "--policy={given}/acrobot.onnx", "acrobot.onnx: env_id: ", 2),
+    ("evaluate", "--policy=cut.onnx", "cut.onnx: not an exported policy", 2),
+    ("evaluate", "--policy=no.onnx", "no.onnx: no such policy file", 2),
+    ("evaluate", "--task=Pendulum-v1", "give --policy=FILE", 2),
     ("evaluate", "--saved_model={given}/acrobot_model", "acrobot_model: env_id: ", 2),
     ("evaluate", "--saved_model=no", "no: ", 2),
     ("evaluate", "--saved_model=hollow", "hollow: ", 2),
@@ -274,6 +284,26 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("export_policy", "--out=full", "full: ", 2),
     ("export_policy", "--out={given}/cartpole_model", "cartpole_model: ", 2),
     ("export_policy", "--policy=no.npz", "no.npz: ", 2),
+    ("export_policy", "--policy={given}/cartpole.onnx --out=a", "found an exported policy", 2),
+    ("export_policy", "--format=tflite", "format", 2),
+    ("export_policy", "--format=onnx --out=a", "--out=a: ", 2),
+    ("export_policy", "--out=a.onnx", "--out=a.onnx: ", 2),
+    ("export_policy", "--format=onnx --out=cut.onnx", "cut.onnx: exists", 2),
+    (
+        "export_policy",
+        "--format=onnx --policy={given}/cartpole.npz --out=precious/a.onnx",
+        "precious: ",
+        2,
+    ),
+    # videos
+    ("record_video", "--out=a.avi", "a.avi: found .avi", 2),
+    ("record_video", "--out=film.gif", "film.gif: exists", 2),
+    ("record_video", "--out=a.gif --titles=a,b", "--titles: found 2", 2),
+    ("record_video", "--out=a.gif --policies=no.npz", "no.npz: ", 2),
+    ("record_video", "--out=a.gif --policies={given}/acrobot.npz", "acrobot.npz: env_id: ", 2),
+    ("record_video", "--out=a.gif --task=Pendulum-v1", "give --policies=FILE", 2),
+    ("record_video", "--out=precious/a.gif --seconds=0.1", "precious: ", 2),
+    ("record_video", "--seconds=0", "seconds", 2),
     # run folders to tables
     ("collect", "--out=tables", "folder", 2),
     ("collect", "no --out=tables", "no: ", 2),
@@ -311,6 +341,12 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("diagnose", "no", "no/progress.csv: ", 2),
     ("diagnose", "columns", "columns/progress.csv: ", 2),
     ("diagnose", "full --out=a", "a: found no suffix", 2),
+    ("compare_runs", "--out=a.png", "found no folder", 2),
+    ("compare_runs", "no --out=a.png", "no: found no config.json", 2),
+    ("compare_runs", "full --out=a.png", "full: not a run that can be compared", 2),
+    ("compare_runs", "damaged --out=a.png", "damaged/progress.csv: ", 2),
+    ("compare_runs", "{given}/run --out=a.csv", "a.csv: found .csv", 2),
+    ("compare_runs", "{given}/run --out=film.gif", "film.gif: ", 2),
     ("make_tables", "--folder=no", "no/runs.csv: ", 2),
     ("make_tables", "--folder=columns", "columns/runs.csv: columns: ", 2),
     ("make_tables", "--folder={given}/results --out={given}/results/runs.csv", "runs.csv", 2),
@@ -335,6 +371,9 @@ def _prepare(given: Path) -> None:
         file["states"] = np.zeros(3)
     Path("full/config.json").write_text("{}")
     Path("full/experts.csv").write_text("")
+    Path("film.gif").write_bytes(b"GIF89a")
+    whole = (given / "cartpole.onnx").read_bytes()
+    Path("cut.onnx").write_bytes(whole[: len(whole) // 2])
     for name in ("experts", "runs", "progress"):
         Path(f"columns/{name}.csv").write_text("a,return\n1,2\n")
     # SavedModels: weights cut off, no graph, metadata that are a list

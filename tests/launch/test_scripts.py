@@ -5,12 +5,14 @@ import importlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mgail_tf.agents.mgail import agent as mgail
 from mgail_tf.config.algorithms import CONFIGS
@@ -92,10 +94,13 @@ def test_mgail_is_trained_scored_exported_and_drawn(tmp_path, cartpole_demos, ca
     assert (out / "diagnosis.png").read_bytes().startswith(PNG)
     capsys.readouterr()
     scores = []
-    for policy in (f"--policy={out / 'policy.npz'}", f"--saved_model={out / 'saved_model'}"):
+    for policy in (f"--policy={out}", f"--saved_model={out / 'saved_model'}"):
         assert run("evaluate", "--task=cartpole", policy, "--smoke") == 0
         scores.append(capsys.readouterr().out.splitlines()[-2])
     assert scores[0] == scores[1] and "deterministic" in scores[0]
+    assert run("compare_runs", out, f"--out={tmp_path / 'runs.png'}") == 0
+    assert (tmp_path / "runs.png").read_bytes().startswith(PNG)
+    assert f"{rows[0]['return_mean']:.1f}" in capsys.readouterr().out
     assert run("train_mgail", *flags, "--resume") == 0  # it is finished
     assert capsys.readouterr().out == printed
 
@@ -173,6 +178,39 @@ def test_saved_model_records_what_its_policy_does(tmp_path, capsys):
         )
         lines.append(capsys.readouterr().out.split(": ")[1].split(",")[:2])
     assert lines[0] == lines[1]
+
+
+@pytest.mark.slow
+def test_policy_is_exported_scored_and_filmed_in_every_form(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    mine = Path("some run")
+    mine.mkdir()
+    shutil.copy(experts.weights_path("cartpole"), mine / "policy.npz")
+    for flags, made in (
+        ([], "runs/exported/cartpole_policy"),
+        (["--format=onnx"], "runs/exported/cartpole_policy.onnx"),
+        ([f"--policy={mine}"], mine / "cartpole_policy"),
+        ([f"--policy={mine / 'policy.npz'}", "--format=onnx"], mine / "cartpole_policy.onnx"),
+    ):
+        assert run("export_policy", "--task=cartpole", "--smoke", *flags) == 0
+        assert capsys.readouterr().out.startswith(f"{made}: deterministic ")
+        assert run("export_policy", "--task=cartpole", "--smoke", *flags) == 2  # it is there
+        assert str(made) in capsys.readouterr().err
+    files = [mine, mine / "policy.npz", mine / "cartpole_policy", mine / "cartpole_policy.onnx"]
+    lines = []
+    for path in files:
+        assert run("evaluate", "--task=cartpole", "--smoke", f"--policy={path}") == 0
+        lines.append(capsys.readouterr().out.splitlines())
+    assert len({deterministic for deterministic, _ in lines}) == 1
+    assert lines[0] == lines[1] and "deterministic only" in lines[3][1]
+    onnx = f"--policy={files[3]}"
+    assert run("collect_demos", "--task=cartpole", "--smoke", onnx, "--deterministic") == 0
+    paths = ",".join(map(str, files))
+    assert run("record_video", "--task=cartpole", "--smoke", f"--policies={paths}") == 0
+    said = "runs/cartpole.gif: some run, some run, cartpole_policy, cartpole_policy, 0.4 s"
+    assert capsys.readouterr().out.splitlines()[-1] == said
+    with Image.open("runs/cartpole.gif") as film:
+        assert (film.width, film.height) == (4 * 480, 320 + 28)
 
 
 @pytest.mark.slow

@@ -75,6 +75,11 @@ def test_policy_sees_some_components_only(kind, tmp_path):
     expected = examples.applied(network(normaliser(states)).numpy(), spec)
     model = tf.saved_model.load(str(tmp_path / "model"))
     np.testing.assert_allclose(_act(model, states), expected, atol=1e-6)
+    # a policy whose normaliser leaves components out itself
+    small = to_numpy(network, normaliser._replace(components=None), spec)
+    small._replace(normaliser=normaliser).export(tmp_path / "small")
+    model = tf.saved_model.load(str(tmp_path / "small"))
+    np.testing.assert_allclose(_act(model, states), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
@@ -137,8 +142,18 @@ def test_metadata_says_what_the_policy_is(exported, kind):
         "first_action": 0,
         "observation": None,
         "action_shape": None,
+        "max_steps": 100,
+        "states": f"float32 [batch, {spec.state_size}] as observed",
+        "actions": "int64 [batch]: the numbers of actions, from 0 on"
+        if spec.discrete
+        else "float32 [batch, 2] in environment units, within the bounds",
         **METADATA,
     }
+
+
+def test_metadata_that_are_not_json_are_refused_before_anything_is_written(policy, tmp_path):
+    refusal("metadata", policy.export, tmp_path / "model", {"states": np.zeros(3), "x": {1}})
+    assert [*tmp_path.iterdir()] == []
 
 
 TENSORFLOW_ALONE = """

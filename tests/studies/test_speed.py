@@ -82,7 +82,12 @@ def test_benchmark_prints_its_sections(capsys):
     printed = capsys.readouterr().out
     for name in ("NumPy policy, sampled", "Keras call", "one environment", "2 processes"):
         assert name in printed
-    assert printed.count(" 1.00 ") >= 2  # each section's first variant is its measure
+    assert "SavedModel, 1 observation" not in printed  # it is measured where it is asked for
+    assert benchmark.main([*flags[:3], "--section=policies"]) == 0
+    printed += capsys.readouterr().out
+    for name in ("NumPy", "SavedModel", "ONNX Runtime"):
+        assert f"{name}, 1 observation" in printed and f"{name}, 1,024 observations" in printed
+    assert printed.count(" 1.00 ") >= 3  # each section's first variant is its measure
 
 
 def test_peers_that_are_not_installed_or_cannot_be_compared_are_refused(capsys, monkeypatch):
