@@ -169,7 +169,7 @@ def test_saved_model_records_what_its_policy_does(tmp_path, capsys):
     policy.save(tmp_path / "policy.npz")
     policy.export(tmp_path / "model")
     lines = []
-    for given in ("policy=policy.npz", "saved_model=model"):
+    for given in ("policy=policy.npz", "policy=model"):
         name, file = given.split("=")
         flags = [f"--{name}={tmp_path / file}", "--deterministic", "--smoke"]
         assert (

@@ -118,6 +118,8 @@ def test_file_says_what_the_policy_is(policy, kind, path):
         "action_high": None if spec.discrete else HIGH.tolist(),
         "first_action": 0,
         "max_steps": 100,
+        "observation": None,
+        "action_shape": None,
         "states": f"float32 [batch, {spec.state_size}] as observed",
         "actions": found["actions"],
         "scores": {"deterministic": 12.5, "stochastic": None},
