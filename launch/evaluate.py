@@ -1,10 +1,13 @@
 """Score a policy: a policy.npz, a run, an exported SavedModel, an ONNX file, a committed expert.
 
-python launch/evaluate.py --task=hopper --policy=runs/mgail-hopper-default-seed0
-python launch/evaluate.py --task=hopper --policy=hopper_policy.onnx
-python launch/evaluate.py --task=hopper            (the committed expert)
+    python launch/evaluate.py --task=hopper            (the committed expert)
+    python launch/evaluate.py --task=hopper --policy=runs/mgail-hopper-default-seed0
+    python launch/evaluate.py --task=hopper --policy=hopper_policy.onnx
+    python launch/evaluate.py --task=my_module:MyEnv-v0 --policy=runs/mine --demos=mine.npz
 
-An ONNX file holds the mean or most probable action only: it is scored deterministically.
+An ONNX file holds the mean or most probable action only: it is scored deterministically. With
+--demos the policy's behaviour is compared with demonstrations too, without a look at rewards,
+beside a policy that clones them and random actions.
 """
 
 import sys
@@ -15,8 +18,12 @@ from absl import flags
 
 import mgail_tf as mg
 from mgail_tf.envs.evaluation import EVALUATION_SEED, MODES
+from mgail_tf.envs.rollout import Policy, RandomPolicy
+from mgail_tf.types import Spec
 
-FLAGS = _flags.define("task", "policy", "episodes", "smoke", "threads", seed=EVALUATION_SEED)
+FLAGS = _flags.define(
+    "task", "policy", "demos", "episodes", "smoke", "threads", seed=EVALUATION_SEED
+)
 flags.DEFINE_string("saved_model", None, "The same as --policy.", flag_values=FLAGS)
 
 
@@ -32,6 +39,30 @@ def job(get: dict[str, Any]) -> None:
             print(f"{spec.env_id}: an ONNX policy is deterministic only: no stochastic episodes")
             continue
         print(f"{spec.env_id}: {mg.evaluate(policy, get['env'], episodes, get['seed'], mode)}")
+    if get["demos"]:
+        _compare(get, policy, spec, min(episodes, 20))
+
+
+def _compare(get: dict[str, Any], policy: Policy, spec: Spec, episodes: int) -> None:
+    """Print the match with demonstrations of the policy, of a clone of them, and of chance."""
+    shown = mg.Demonstrations.load(get["demos"]).for_spec(spec)
+    _flags.say("cloning the demonstrations, to compare with ...")
+    _flags.load_tensorflow(get["threads"])
+    clone = mg.BC(get["env"], shown, mg.BCConfig(max_epochs=3) if get["smoke"] else None).learn()
+    random = RandomPolicy(spec, 0.5)
+    print(f"\nmatch with {get['demos']} (0: the same; no reward is looked at)")
+    print("policy".ljust(16) + "distance   states    pairs   told apart   length  terminated")
+    for name, each, mode in (
+        ("this policy", policy, MODES[0]),
+        ("cloned", clone.policy, MODES[0]),
+        ("random actions", random, MODES[1]),
+    ):
+        found = mg.match(each, get["env"], shown, episodes, get["seed"], mode)
+        print(
+            f"{name:16}{found.distance:8.3f}{found.state_distance:9.3f}{found.pair_distance:9.3f}"
+            f"{found.classifier_accuracy:13.0%}{found.length_mean:9.0f}{found.terminated:12.0%}"
+        )
+    print(f"{'demonstrations':46}{shown.lengths.mean():18.0f}{shown.terminated.mean():12.0%}")
 
 
 main = _flags.script(job, FLAGS)
