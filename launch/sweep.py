@@ -29,7 +29,10 @@ from mgail_tf.envs.gym_env import make
 from mgail_tf.errors import one_line
 from mgail_tf.reporting import collect
 
-FLAGS = _flags.define("set", "smoke", "demos", "env_steps", "label", "episodes", out="runs/sweep")
+FLAGS = _flags.define(
+    *("set", "smoke", "demos", "env_steps", "label", "episodes", *_flags.ENVIRONMENT),
+    out="runs/sweep",
+)
 flags.DEFINE_enum("algorithm", "mgail", ["bc", "gail", "mgail"], "Which one.", flag_values=FLAGS)
 flags.DEFINE_list("tasks", list(TASKS), "Tasks or ids, between commas.", flag_values=FLAGS)
 flags.DEFINE_list("presets", ["default"], "Presets, between commas.", flag_values=FLAGS)
@@ -88,10 +91,11 @@ def _wanted(get: dict[str, Any]) -> list[_Run]:
             digests[task] = mg.Demonstrations.load(demos).sha256 if demos else None
         except mg.BadInput as error:
             raise mg.BadInput(f"--demos: {error}") from error
-        if task not in TASKS:
+        name, env = _flags.environment(get, task)
+        if name not in TASKS:
             if not demos:
                 raise mg.BadInput(f"--tasks: found {task!r}, expected --demos with it")
-            make(task, 0)
+            make(env, 0)
     if get["label"] and (get["ablations"] or len(get["presets"]) > 1):
         raise mg.BadInput(f"--label={get['label']}: found several variants, expected one")
     variants: dict[str, tuple[str, dict[str, Any]]]
@@ -121,15 +125,20 @@ def _run(
     preset, settings = variant
     algorithm = get["algorithm"]
     changes = [*(f"{key}={value}" for key, value in settings.items()), *get["set"]]
-    given = {**get, "task": task, "preset": preset, "set": changes}
+    name, env = _flags.environment(get, task)
+    given = {**get, "task": name, "preset": preset, "set": changes}
     config, total = _flags.settings(algorithm, given)
     described: dict[str, Any] = {"variant": label, "seed": int(seed)}
     described["config"] = json.loads(json.dumps(dataclasses.asdict(config)))
     described |= {} if algorithm == "bc" else {"env_steps": total}
+    if get["env_kwargs"]:
+        described["env_kwargs"] = make(env, 0).spec.env_kwargs
     folder = Path(get["out"]) / _flags.as_file_name(f"{algorithm}-{task}-{label}-seed{seed}")
     words = [f"--task={task}", f"--preset={preset}", f"--label={label}", f"--seed={seed}"]
     words += [f"--out={folder}", "--resume", f"--episodes={get['episodes']}"]
     words += [f"--set={change}" for change in changes]
+    words += [f"--import={module}" for module in get["import"]]
+    words += [f"--env_kwargs={get['env_kwargs']}"] if get["env_kwargs"] else []
     words += ["--smoke"] if get["smoke"] else []
     words += [f"--env_steps={get['env_steps']}"] if get["env_steps"] else []
     if demos := _demos(get, task):

@@ -31,13 +31,13 @@ def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, flo
     axes.plot(steps, data["return"], alpha=0.25 if evaluated else 1, label="training episodes")
     if evaluated:
         points = data.dropna(subset=["evaluation"])
-        label = "evaluation, deterministic"
+        label = "evaluation on the way (other seeds than the final score's)"
         axes.plot(points["env_steps"], points["evaluation"], "o-", label=label)
     for (name, level), style in zip(levels.items(), ("k--", "k:", "k-."), strict=False):
         axes.plot(steps.iloc[[0, -1]], [level, level], style, lw=1, label=name)
     axes.set(xlabel="environment steps", ylabel="return", title=title)
     axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
-    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     figure.savefig(picture, dpi=120)
 
 

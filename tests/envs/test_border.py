@@ -1,5 +1,8 @@
 """What crosses the border between the package and an environment that somebody else wrote."""
 
+import subprocess
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -206,3 +209,13 @@ def test_environments_that_were_made_here_are_closed():
     evaluate(Wave(), mine, 1)
     assert Closing.open_ones == 0  # the copy of it was closed, mine was not
     mine.reset(seed=0)
+
+
+def test_nothing_forbids_rendering():
+    """MuJoCo reads MUJOCO_GL when it is imported: it is a user's to set."""
+    code = (
+        "import os; os.environ.pop('MUJOCO_GL', None); import mgail_tf as mg; "
+        "mg.make('hopper', 0).reset(); print(os.environ.get('MUJOCO_GL'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "None"

@@ -276,6 +276,20 @@ def test_own_environment_and_demonstrations_go_all_the_way(tmp_path, capsys, mon
     assert Path("tables/curves.png").read_bytes().startswith(PNG)
     assert run("diagnose", "out/mgail") == 0
 
+    scored = [*own, "--policy=out/mgail", "--demos=mine.npz", "--smoke", "--episodes=2"]
+    assert run("evaluate", *scored) == 0
+    printed = capsys.readouterr().out
+    assert all(f"\n{name} " in printed for name in ("this policy", "cloned", "random actions"))
+    audited = [*own, "--demos=mine.npz", "--smoke", "--algorithm=gail", "--out=audit"]
+    assert run("audit_bias", *audited) == 0
+    assert "constant" in capsys.readouterr().out
+    swept = [own[0].replace("task", "tasks"), *own[1:], "--demos=mine.npz", "--smoke"]
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")  # of the runs' processes
+    for done in ("2 runs, 0 of them finished", "2 runs, 2 of them finished"):
+        assert run("sweep", *swept, "--algorithm=bc", "--seeds=0,1", "--out=sweep") == 0
+        assert done in capsys.readouterr().out
+    assert len(rows_of(Path("sweep/runs.csv"))) == 4
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize("label", ["../../x", "a:b/c,d", "..", "a new\nline"])
