@@ -116,9 +116,11 @@ def _sentences(final: Mapping[str, Any], config: Mapping[str, Any], path: Path) 
     score = _number(final["rows"][0]["normalised"])
     if final["algorithm"] != "trpo":
         if math.isnan(score):
+            known = not math.isnan(_number(final["expert_return"]))
             lines.append(
-                "There is no return to compare with: the demonstrations hold no rewards. The match "
-                "below stands in for it."
+                "The return tells nothing: "
+                + ("expert and random actions earn the same" if known else "none was recorded")
+                + ". How well the behaviour matches is what counts here."
             )
         else:
             found = (
