@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -319,6 +319,31 @@ def _draw_levels(axes: Axes, runs: Sequence[RunFolder]) -> None:
         found = {round(final[key], 1) for final in finals if final.get(key) is not None}
         for level in sorted(found):
             axes.axhline(level, color="black", lw=1, ls=style, label=f"{name}: {level:,.1f}")
+
+
+def plot_temperatures(rows: Sequence[Mapping[str, Any]], picture: Path, title: str) -> None:
+    """Draw bias and deviation of gradient estimators over the Gumbel-softmax temperature.
+
+    Args:
+        rows: of `studies.temperature_comparison`.
+    """
+    figure = Figure(figsize=(7.0, 3.6), layout="constrained")
+    panels = figure.subplots(1, 2, sharex=True)
+    data = pd.DataFrame(rows)
+    names = {"straight_through": "straight-through argmax", "relaxed": "soft action"}
+    for axes, column in zip(panels, ("bias", "deviation"), strict=True):
+        for name, label in names.items():
+            line = data[data["estimator"] == name].sort_values("temperature")
+            axes.plot(line["temperature"], line[column], "o-", ms=4, label=label)
+        level = data.loc[data["estimator"] == "score", column]
+        axes.axhline(level.iloc[0], color="black", lw=1, ls="--", label="score function")
+        axes.set(xscale="log", yscale="log", xlabel="temperature", title=column)
+        axes.grid(alpha=0.3, which="both")
+    panels[0].set_ylabel("share of the exact gradient's norm")
+    figure.suptitle(title, fontsize=10)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+    figure.savefig(picture, dpi=130)
 
 
 def check_picture(path: Path) -> Path:
