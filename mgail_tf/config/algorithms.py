@@ -269,8 +269,11 @@ class MGAILConfig:
     value_replay_window: PositiveInt | None = None
     """The value learns from the last so many recorded steps. None: from all."""
     # forward model
-    forward_model: Literal["hadamard_gru", "vanilla"] = "vanilla"
-    """hadamard_gru: Section 3.5; vanilla: Figure 4, top."""
+    forward_model: Literal[
+        "hadamard_gru", "hadamard", "sum_gru", "concatenation_gru", "vanilla"
+    ] = "vanilla"
+    """hadamard_gru: Section 3.5; hadamard: without the GRU; sum_gru, concatenation_gru: with
+    another fusion of state and action; vanilla: Figure 4, top."""
     model_units: PositiveInt = 200
     """Units of every hidden layer (released code: 100)."""
     model_learning_rate: Positive = 3e-3

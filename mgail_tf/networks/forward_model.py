@@ -1,6 +1,6 @@
-"""Forward models f(s, a) -> s': the paper's (Figure 4, bottom) and the vanilla one (top).
+"""Forward models f(s, a) -> s': the paper's (Figure 4, bottom), its parts, the vanilla one (top).
 
-Both predict the change of the standardised state and, beyond the paper, the logit of P(the step
+All predict the change of the standardised state and, beyond the paper, the logit of P(the step
 terminates the task).
 """
 
@@ -22,7 +22,7 @@ class Prediction(NamedTuple):
 
 
 class _ForwardModel(keras.Model):
-    """Decoding into the next state and the logit of termination, which both models share."""
+    """Decoding into the next state and the logit of termination, which all models share."""
 
     def __init__(self, spec: Spec, clip: float):
         super().__init__()
@@ -38,35 +38,67 @@ class _ForwardModel(keras.Model):
 class HadamardGRU(_ForwardModel):
     """State through dense, GRU, dense; action through dense, dense; their Hadamard product decoded.
 
-    Section 3.5 and Figure 4, bottom.
+    Section 3.5 and Figure 4, bottom. The classes after it leave one part out or replace it.
     """
+
+    memory = True  # the GRU between the state's layers
+    fusion = "hadamard"  # of state and action: hadamard, sum or concatenation
 
     def __init__(self, spec: Spec, units: int, clip: float, activation: str, seed: int):
         """Build with `units` in every layer; `clip` bounds standardised states."""
         super().__init__(spec, clip)
         self.state_in = MLP(spec.state_size, [], units, activation, seed, output=activation)
-        self.gru = keras.layers.GRUCell(
-            units,
-            reset_after=False,  # the equations of Cho et al. 2014
-            kernel_initializer=keras.initializers.GlorotUniform(seed + 10),
-            recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 11),
-        )
-        self.gru.build((None, units))
+        if self.memory:
+            self.gru = keras.layers.GRUCell(
+                units,
+                reset_after=False,  # the equations of Cho et al. 2014
+                kernel_initializer=keras.initializers.GlorotUniform(seed + 10),
+                recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 11),
+            )
+            self.gru.build((None, units))
         self.state_out = MLP(units, [], units, activation, seed + 1, output=activation)
         self.action_in = MLP(
             spec.action_size, [units], units, activation, seed + 2, output=activation
         )
+        fused = 2 * units if self.fusion == "concatenation" else units
         self.decoder = MLP(
-            units, [units], spec.state_size + 1, activation, seed + 3, output_scale=0.1
+            fused, [units], spec.state_size + 1, activation, seed + 3, output_scale=0.1
         )
-        self.hidden_size = units
+        self.hidden_size = units if self.memory else 1
         self.built = True
 
     def call(self, states: Any, actions: Any, hidden: Any) -> Prediction:
         """Predict one step from states [B, S], actions [B, A], hidden [B, H]."""
-        memory, _ = self.gru(self.state_in(states), [hidden])
-        code = self.state_out(memory) * self.action_in(actions)
-        return self._predict(states, code, memory)
+        code = self.state_in(states)
+        if self.memory:
+            hidden, _ = self.gru(code, [hidden])
+            code = hidden
+        state, action = self.state_out(code), self.action_in(actions)
+        if self.fusion == "hadamard":
+            fused = state * action
+        elif self.fusion == "sum":
+            fused = state + action
+        else:
+            fused = tf.concat([state, action], -1)
+        return self._predict(states, fused, hidden)
+
+
+class Hadamard(HadamardGRU):
+    """Without the GRU."""
+
+    memory = False
+
+
+class SumGRU(HadamardGRU):
+    """With the sum of both codes in place of their product."""
+
+    fusion = "sum"
+
+
+class ConcatenationGRU(HadamardGRU):
+    """With both codes side by side in place of their product."""
+
+    fusion = "concatenation"
 
 
 class Vanilla(_ForwardModel):
@@ -92,4 +124,10 @@ class Vanilla(_ForwardModel):
         return self._predict(states, code, hidden)
 
 
-FORWARD_MODELS = {"hadamard_gru": HadamardGRU, "vanilla": Vanilla}
+FORWARD_MODELS: dict[str, type[HadamardGRU] | type[Vanilla]] = {
+    "hadamard_gru": HadamardGRU,
+    "hadamard": Hadamard,
+    "sum_gru": SumGRU,
+    "concatenation_gru": ConcatenationGRU,
+    "vanilla": Vanilla,
+}

@@ -32,10 +32,11 @@ ERRORS = tuple(np.geomspace(0.1, 3.0, 6))  # of the expert's weights, relative
 HELD_OUT_SEED = 1  # of the demonstrations that no clone has seen
 
 
-class _Erring:
+class Erring:
     """Takes a random action instead of a policy's in a share of the steps."""
 
     def __init__(self, policy: Policy, spec: Spec, share: float, seed: int):
+        """Take the policy and the share, in [0, 1]."""
         self._policy, self._share = policy, share
         self._random, self._rng = RandomPolicy(spec, 0.5), np.random.default_rng(seed)
 
@@ -52,7 +53,7 @@ def policies(task: str, seed: int = 0) -> Iterator[tuple[str, Policy]]:
     expert = experts.load(task, spec)
     yield "expert", expert
     for share in SHARES:
-        yield f"{share:.0%} random actions", _Erring(expert, spec, share, seed)
+        yield f"{share:.0%} random actions", Erring(expert, spec, share, seed)
     rng = np.random.default_rng(seed)
     for error in ERRORS:
         yield f"errors of {error:.2f}", _disturbed(expert, error, rng)
@@ -61,7 +62,7 @@ def policies(task: str, seed: int = 0) -> Iterator[tuple[str, Policy]]:
         for sampling in (1, every, 4 * every):
             clone = BC(task, shown.sample(count, sampling, seed), seed=seed).learn()
             yield f"clone of {count} with 1 pair in {sampling}", clone.policy
-    yield "random", _Erring(expert, spec, 1.0, seed)
+    yield "random", Erring(expert, spec, 1.0, seed)
 
 
 def _disturbed(policy: NumpyPolicy, error: float, rng: np.random.Generator) -> NumpyPolicy:

@@ -7,7 +7,13 @@ import tensorflow as tf
 from scipy import special, stats
 
 from mgail_tf.networks.ema import RunningAverage, soft_update
-from mgail_tf.networks.forward_model import HadamardGRU, Vanilla
+from mgail_tf.networks.forward_model import (
+    ConcatenationGRU,
+    Hadamard,
+    HadamardGRU,
+    SumGRU,
+    Vanilla,
+)
 from mgail_tf.networks.minimise import minimise
 from mgail_tf.networks.mlp import MLP
 from mgail_tf.networks.policy import CategoricalPolicy, GaussianPolicy, cloning_loss
@@ -224,13 +230,33 @@ def _hadamard_gru(model, states, actions, hidden):
     return code * _dense(model.state_out.dense[0], memory, _relu), memory
 
 
+def _parts(model, states, actions, hidden):
+    """Return what each variant leaves out of Section 3.5, or replaces."""
+    code = _dense(model.state_in.dense[0], states, _relu)
+    memory = _gru(model.gru, code, hidden) if model.memory else hidden
+    state = _dense(model.state_out.dense[0], memory if model.memory else code, _relu)
+    action = actions
+    for layer in model.action_in.dense:
+        action = _dense(layer, action, _relu)
+    if model.fusion == "concatenation":
+        return np.concatenate([state, action], 1), memory
+    return (state + action if model.fusion == "sum" else state * action), memory
+
+
 def _vanilla(model, states, actions, hidden):
     return np.concatenate([states, actions], 1), hidden
 
 
-@pytest.mark.parametrize(("kind", "equations"), [(HadamardGRU, _hadamard_gru), (Vanilla, _vanilla)])
+EQUATIONS = [
+    (HadamardGRU, _hadamard_gru),
+    *((kind, _parts) for kind in (Hadamard, SumGRU, ConcatenationGRU)),
+    (Vanilla, _vanilla),
+]
+
+
+@pytest.mark.parametrize(("kind", "equations"), EQUATIONS)
 def test_forward_model_is_its_equations(float64, continuous, rng, kind, equations):
-    model = kind(continuous, 5, 2.5, "relu", 0)
+    model = kind(continuous, 5, 1.5, "relu", 0)
     for variable in model.variables:  # values that show, biases included
         variable.assign(0.6 * rng.normal(size=variable.shape))
     states, actions = 2.0 * rng.normal(size=(7, 3)), rng.normal(size=(7, 2))
@@ -239,8 +265,8 @@ def test_forward_model_is_its_equations(float64, continuous, rng, kind, equation
     for layer in model.decoder.dense[:-1]:
         code = _dense(layer, code, _relu)
     out = _dense(model.decoder.dense[-1], code)
-    next_states = np.clip(states + out[:, :3], -2.5, 2.5)
-    assert 0 < (np.abs(next_states) == 2.5).sum() < next_states.size  # some are clipped
+    next_states = np.clip(states + out[:, :3], -1.5, 1.5)
+    assert 0 < (np.abs(next_states) == 1.5).sum() < next_states.size  # some are clipped
     predicted = model(states, actions, hidden)
     np.testing.assert_allclose(predicted.hidden, memory, atol=1e-12)
     np.testing.assert_allclose(predicted.next_states, next_states, atol=1e-12)
