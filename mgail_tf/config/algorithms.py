@@ -103,6 +103,44 @@ class BCConfig:
 
 
 @settings
+class ForwardTrainingConfig(BCConfig):
+    """Forward Training (Ross & Bagnell 2010): each step's policy is cloned with these settings."""
+
+    max_epochs: PositiveInt = 500
+    """Passes over the pairs of a step, at most: there are as many policies as steps."""
+    patience: PositiveInt = 50
+    """Epochs without a lower held-out loss after which the training of a step's policy stops."""
+
+
+@settings
+class SMILeConfig(BCConfig):
+    """SMILe (Ross & Bagnell 2010): each policy of the mixture is cloned with these settings."""
+
+    iterations: PositiveInt = 20
+    """N, policies of the mixture; they share the queries equally."""
+    alpha: Rate = 0.1
+    """Share of the expert's probability that an iteration gives to the new policy. With 1 there is
+    nothing to mix: the first one, a cloned policy, is all."""
+    query_every: PositiveInt | None = None
+    """The expert is asked about one visited state in so many. None: as a trajectory of the task is
+    sub-sampled in the paper, else all."""
+
+
+@settings
+class DAggerConfig(BCConfig):
+    """DAgger (Ross et al. 2011): every policy is cloned with these settings."""
+
+    iterations: PositiveInt = 20
+    """N, times that states are visited and a policy is cloned; they share the queries equally."""
+    expert_decay: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
+    """p: in iteration i the expert acts in a share beta_i = p^(i-1) of the steps. With 0 it acts in
+    the first iteration only, beta_i = I(i = 1)."""
+    query_every: PositiveInt | None = None
+    """The expert is asked about one visited state in so many. None: as a trajectory of the task is
+    sub-sampled in the paper, else all."""
+
+
+@settings
 class TRPOConfig:
     """Trust region policy optimisation (Schulman et al. 2015), which trains the experts."""
 
@@ -339,7 +377,10 @@ class MGAILConfig:
 
 CONFIGS: dict[str, Any] = {
     "bc": BCConfig,
+    "dagger": DAggerConfig,
+    "forward_training": ForwardTrainingConfig,
     "gail": GAILConfig,
     "mgail": MGAILConfig,
+    "smile": SMILeConfig,
     "trpo": TRPOConfig,
 }

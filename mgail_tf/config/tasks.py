@@ -26,7 +26,7 @@ class Task(NamedTuple):
 # The paper's tasks keep the settings that were found for them; an environment of one's own has the
 # defaults.
 COMMON: dict[str, dict[str, Any]] = {
-    "bc": {"normaliser_floor": 0.01},
+    **dict.fromkeys(("bc", "dagger", "forward_training", "smile"), {"normaliser_floor": 0.01}),
     "gail": {"normaliser_floor": 0.01},
     "mgail": {
         "updates_per_step": 0.4,
