@@ -83,6 +83,9 @@ IMITATION = (
 _SMOKE_TRPO = ["batch_steps=200", "value_epochs=1", "compile=graph"]
 SMOKE: dict[str, tuple[int | None, list[str]]] = {
     "bc": (None, ["max_epochs=3"]),
+    "dagger": (30, ["iterations=3", "max_epochs=3"]),
+    "forward_training": (30, ["max_epochs=3"]),
+    "smile": (30, ["iterations=3", "max_epochs=3"]),
     "trpo": (600, _SMOKE_TRPO),
     "gail": (600, [*_SMOKE_TRPO, "discriminator_steps=2"]),
     "mgail": (

@@ -31,7 +31,7 @@ def job(get: dict[str, Any]) -> None:
         raise mg.BadInput(f"{out}: exists; choose another --out or remove it")
     experts.make_folder(out.parent)
     spec = mg.make(task, 0).spec
-    load = mg.NumpyPolicy.load
+    load = mg.load_policy
     policy = load(get["policy"], spec) if get["policy"] else experts.load(task, spec)
     count = 1 if get["smoke"] else get["trajectories"]
     with tqdm(total=count, unit=" episodes") as bar:

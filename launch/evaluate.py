@@ -30,7 +30,7 @@ def job(get: dict[str, Any]) -> None:
         _flags.load_tensorflow(get["threads"])
         policy = mg.SavedPolicy(get["saved_model"], spec)
     elif get["policy"]:
-        policy = mg.NumpyPolicy.load(get["policy"], spec)
+        policy = mg.load_policy(get["policy"], spec)
     else:
         policy = experts.load(get["task"], spec)
     episodes = 2 if get["smoke"] else get["episodes"]

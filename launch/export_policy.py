@@ -26,7 +26,7 @@ def job(get: dict[str, Any]) -> None:
     task = get["task"]
     out = Path(get["out"] or f"{_flags.as_file_name(task)}_policy")
     check_free(out)
-    spec, load = mg.make(task, 0).spec, mg.NumpyPolicy.load
+    spec, load = mg.make(task, 0).spec, mg.load_policy
     policy = load(get["policy"], spec) if get["policy"] else experts.load(task, spec)
     episodes = 2 if get["smoke"] else get["episodes"]
     scores = {

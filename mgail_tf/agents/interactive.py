@@ -11,8 +11,9 @@ An expert answers with its mean or most probable action. `expert_queries` counts
 are learnt from, `expert_steps` the environment steps in which the expert itself acted.
 """
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -33,11 +34,6 @@ from mgail_tf.types import Episode, Spec, StateActions
 
 DEFAULT_TRAJECTORIES = 25  # that the queries are worth where nobody says how many
 LARGEST_POLICY = 512 << 20  # bytes of a policy with a network for each step
-
-
-def worth(spec: Spec, trajectories: int, every: int = 1) -> int:
-    """Return the number of expert actions in whole trajectories, one pair in `every` kept."""
-    return trajectories * math.ceil(spec.max_steps / every)
 
 
 def smile_weights(alpha: float, count: int) -> tuple[float, np.ndarray]:
@@ -113,6 +109,10 @@ class Visits(Resumable):
         """Environment steps taken so far."""
         return self._collector.env_steps
 
+    def worth(self, trajectories: int, every: int) -> int:
+        """Return how many pairs whole trajectories hold, one in `every` kept."""
+        return trajectories * math.ceil(self.spec.max_steps / every)
+
     def pairs(
         self, policy: Policy | None, share: float, count: int, every: int, sampled: bool
     ) -> StateActions:
@@ -187,8 +187,8 @@ class Visits(Resumable):
 class _Members(Resumable):
     """The policies learnt so far."""
 
-    def __init__(self, spec: Spec):
-        self._spec = spec
+    def __init__(self, spec: Spec, hidden: Sequence[int]):
+        self._spec, self._sizes = spec, [*hidden, spec.action_size]
         self.policies: list[NumpyPolicy] = []
 
     def state_dict(self) -> dict[str, Any]:
@@ -196,13 +196,18 @@ class _Members(Resumable):
         if not self.policies:
             return {}
         return {
-            name: value if isinstance(value, np.ndarray) and value.ndim else np.asarray(value).item()
+            name: value
+            if isinstance(value, np.ndarray) and value.ndim
+            else np.asarray(value).item()
             for name, value in stacked(self.policies).items()
         }
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Go back to where `state_dict()` was asked."""
         self.policies = [*unstacked(saved, self._spec, "policies")] if saved else []
+        for policy in self.policies[:1]:
+            if (found := [bias.size for bias in policy.weights[1::2]]) != self._sizes:
+                raise ValueError(f"policies: found layers of {found}, expected {self._sizes}")
 
 
 def _shares(total: int, iterations: int) -> list[int]:
@@ -263,7 +268,7 @@ class ForwardTraining(Resumable):
         self._check_horizon()
         self.finished_policy: NonstationaryPolicy | None = None
         self._cloning = Cloning(self.spec, self.config, seed)
-        self._members = _Members(self.spec)
+        self._members = _Members(self.spec, self.config.hidden)
 
     def _check_horizon(self) -> None:
         """Refuse a horizon that is none, or too long."""
@@ -273,7 +278,7 @@ class ForwardTraining(Resumable):
             expected = f"expected a time limit below {LONGEST_EPISODE} (horizon); {others}"
             raise BadInput(f"{spec.env_id}: horizon: {found}, {expected}")
         sizes = [spec.state_size, *self.config.hidden, spec.action_size]
-        weights = sum((a + 1) * b for a, b in zip(sizes, sizes[1:], strict=False))
+        weights = sum((a + 1) * b for a, b in itertools.pairwise(sizes))
         needed = spec.max_steps * (4 * weights + 16 * spec.state_size)
         if needed > LARGEST_POLICY:
             found = f"found {spec.max_steps} steps, whose policies take {needed >> 20} MiB"
@@ -301,7 +306,7 @@ class ForwardTraining(Resumable):
         Returns:
             The agent itself.
         """
-        total = expert_queries or worth(self.spec, DEFAULT_TRAJECTORIES)
+        total = expert_queries or self.worth(DEFAULT_TRAJECTORIES)
         self._check(total)
         run.learn(self, total, run_dir, **options)
         return self
@@ -325,6 +330,10 @@ class ForwardTraining(Resumable):
 
     def _check(self, expert_queries: int) -> None:
         _check_queries(expert_queries, self.spec.max_steps, "step up to the time limit")
+
+    def worth(self, trajectories: int) -> int:
+        """Return the number of queries that whole trajectories of the expert are worth."""
+        return self.visits.worth(trajectories, self.query_every)
 
     def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
         """Return nothing: there is no network beside the policies."""
@@ -359,7 +368,7 @@ class SMILe(Resumable):
         self.query_every = _every(self.config, self.visits.task)
         self.finished_policy: MixturePolicy | None = None
         self._cloning = Cloning(self.spec, self.config, seed)
-        self._members = _Members(self.spec)
+        self._members = _Members(self.spec, self.config.hidden)
 
     @property
     def policy(self) -> MixturePolicy:
@@ -388,7 +397,7 @@ class SMILe(Resumable):
         Returns:
             The agent itself.
         """
-        total = expert_queries or worth(self.spec, DEFAULT_TRAJECTORIES, self.query_every)
+        total = expert_queries or self.worth(DEFAULT_TRAJECTORIES)
         _check_queries(total, self.config.iterations, "of the iterations")
         run.learn(self, total, run_dir, **options)
         return self
@@ -412,6 +421,10 @@ class SMILe(Resumable):
             metrics |= {"epochs": fitted.epochs}
             yield self.visits.expert_queries, metrics | self.visits.metrics()
 
+    def worth(self, trajectories: int) -> int:
+        """Return the number of queries that whole trajectories of the expert are worth."""
+        return self.visits.worth(trajectories, self.query_every)
+
     def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
         """Return nothing: there is no network beside the policies."""
         return {}
@@ -421,7 +434,7 @@ class SMILe(Resumable):
 
 
 class DAgger(Resumable):
-    """One policy, cloned from everything asked so far, visits the next states (Ross et al. 2011)."""
+    """One policy, cloned from all answers so far, visits the next states (Ross et al. 2011)."""
 
     algorithm, unit, diagnostic_columns = "dagger", "expert_queries", ()
     demonstrations = None
@@ -446,7 +459,7 @@ class DAgger(Resumable):
         self.query_every = _every(self.config, self.visits.task)
         self.finished_policy: NumpyPolicy | None = None
         self._cloning = Cloning(self.spec, self.config, seed)
-        self._members = _Members(self.spec)
+        self._members = _Members(self.spec, self.config.hidden)
         self._iteration = 0
         self._states = np.zeros((0, self.spec.state_size), np.float32)
         self._actions = np.zeros((0, self.spec.action_size), np.float32)
@@ -471,7 +484,7 @@ class DAgger(Resumable):
         Returns:
             The agent itself.
         """
-        total = expert_queries or worth(self.spec, DEFAULT_TRAJECTORIES, self.query_every)
+        total = expert_queries or self.worth(DEFAULT_TRAJECTORIES)
         _check_queries(total, self.config.iterations, "of the iterations")
         run.learn(self, total, run_dir, **options)
         return self
@@ -495,6 +508,10 @@ class DAgger(Resumable):
             metrics = {"expert_share": beta, "held_out_loss": fitted.best}
             metrics |= {"epochs": fitted.epochs}
             yield self.visits.expert_queries, metrics | self.visits.metrics()
+
+    def worth(self, trajectories: int) -> int:
+        """Return the number of queries that whole trajectories of the expert are worth."""
+        return self.visits.worth(trajectories, self.query_every)
 
     def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
         """Return nothing: there is no network beside the policy."""

@@ -256,8 +256,14 @@ class MGAILConfig:
     """Updates of all networks per environment step."""
     updates_per_call: PositiveInt = 50
     """Updates in one call of the compiled graph."""
-    learning_rate_schedule: Literal["linear", "constant"] = "linear"
-    """linear: the rates of policy, model and discriminator fall to a tenth over the run."""
+    learning_rate_schedule: Literal["linear", "constant", "cosine_restarts"] = "linear"
+    """linear: the rates of policy, model and discriminator fall to a tenth over the run.
+    cosine_restarts: those of model and discriminator fall to 0 and are reset, again and again
+    (Loshchilov & Hutter 2016; tried in Section 5), and the policy's falls as with linear."""
+    restart_period: PositiveInt = 5000
+    """Updates until rates are reset for the first time."""
+    restart_multiplier: Annotated[FiniteFloat, Field(ge=1)] = 2.0
+    """Every period is so many times as long as the one before it."""
     # policy
     policy_hidden: Sizes = (128, 64)
     """Hidden layers (released code: 100, 50)."""
@@ -352,6 +358,14 @@ class MGAILConfig:
                 f"updates_per_step: found {self.updates_per_step}, expected {expected}, "
                 f"such as {real:g}"
             )
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _seen_restarts(self) -> "MGAILConfig":
+        restarts = self.learning_rate_schedule == "cosine_restarts"
+        if restarts and self.restart_period < self.updates_per_call:
+            expected = f"at least {self.updates_per_call}, updates_per_call"
+            raise ValueError(f"restart_period: found {self.restart_period}, expected {expected}")
         return self
 
     @property

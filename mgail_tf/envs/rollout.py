@@ -28,8 +28,8 @@ class SteppedPolicy(Protocol):
 
 def at_step(policy: Policy | SteppedPolicy, step: int) -> Policy:
     """Return what acts at a step of an episode, counted from 0."""
-    at = getattr(policy, "at", None)
-    return policy if at is None else at(step)
+    given: Any = policy
+    return given.at(step) if hasattr(given, "at") else given
 
 
 class RandomPolicy:

@@ -14,7 +14,7 @@ from mgail_tf.config.tasks import TASKS
 from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.envs.evaluation import evaluate_random
 from mgail_tf.envs.gym_env import EnvLike, make
-from mgail_tf.envs.rollout import Collector, Policy
+from mgail_tf.envs.rollout import Collector, Policy, SteppedPolicy
 from mgail_tf.errors import BadInput
 from mgail_tf.files import make_folder
 from mgail_tf.policies.numpy_policy import NumpyPolicy, sha256
@@ -86,7 +86,7 @@ def reference(task: str, env: EnvLike, demonstrations: Demonstrations, seed: int
 
 
 def collect(
-    policy: Policy,
+    policy: Policy | SteppedPolicy,
     env: EnvLike,
     episodes: int,
     seed: int,

@@ -47,7 +47,7 @@ class QueriedExpert:
             raise
         except Exception as error:  # whatever a user's function raises
             raise BadInput(f"expert: {one_line(error)}") from error
-        if not spec.discrete and found.shape == (count, *spec.action_shape):
+        if spec.action_shape and found.shape == (count, *spec.action_shape):
             found = found.reshape(shape)
         if found.shape != shape or found.dtype.kind not in ("iu" if spec.discrete else "fiu"):
             kind = "integers" if spec.discrete else "numbers"

@@ -288,16 +288,19 @@ def export_composed(
         BadInput: the folder exists and holds something.
     """
     check_free(path)
-    stepped = isinstance(policy, NonstationaryPolicy)
+    kind = "mixture" if isinstance(policy, MixturePolicy) else "nonstationary"
     with _uninterrupted():
-        module = _ExportedSteps(policy) if stepped else _ExportedMixture(policy)
+        module: Any
+        if isinstance(policy, MixturePolicy):
+            module = _ExportedMixture(policy)
+        else:
+            module = _ExportedSteps(policy)
         signatures = {
             "act": module.act.get_concrete_function(),
             "sample": module.sample.get_concrete_function(),
             "serving_default": module.serve.get_concrete_function(),
         }
         tf.saved_model.save(module, str(path), signatures)
-    kind = "nonstationary" if stepped else "mixture"
     _write_metadata(path, policy.spec, {"kind": kind, **metadata})
 
 
