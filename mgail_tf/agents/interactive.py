@@ -11,6 +11,7 @@ An expert answers with its mean or most probable action. `expert_queries` counts
 are learnt from, `expert_steps` the environment steps in which the expert itself acted.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -96,7 +97,7 @@ class Visits(Resumable):
         Raises:
             BadInput: one of them will not do.
         """
-        environment = make(env, seed)
+        environment, self._env = make(env, seed), env
         self.spec = environment.spec
         self.task = task_of(self.spec)
         self.expert = queried_expert(expert, self.spec, self.task)
@@ -109,9 +110,10 @@ class Visits(Resumable):
         """Environment steps taken so far."""
         return self._collector.env_steps
 
-    def worth(self, trajectories: int, every: int) -> int:
-        """Return how many pairs whole trajectories hold, one in `every` kept."""
-        return trajectories * math.ceil(self.spec.max_steps / every)
+    @functools.cached_property
+    def expert_length(self) -> float:
+        """Mean length of the expert's episodes."""
+        return self.expert.length(self.task, self._env)
 
     def pairs(
         self, policy: Policy | None, share: float, count: int, every: int, sampled: bool
@@ -332,8 +334,8 @@ class ForwardTraining(Resumable):
         _check_queries(expert_queries, self.spec.max_steps, "step up to the time limit")
 
     def worth(self, trajectories: int) -> int:
-        """Return the number of queries that whole trajectories of the expert are worth."""
-        return self.visits.worth(trajectories, self.query_every)
+        """Return the number of queries that trajectories up to the time limit are worth."""
+        return trajectories * self.spec.max_steps
 
     def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
         """Return nothing: there is no network beside the policies."""
@@ -422,8 +424,8 @@ class SMILe(Resumable):
             yield self.visits.expert_queries, metrics | self.visits.metrics()
 
     def worth(self, trajectories: int) -> int:
-        """Return the number of queries that whole trajectories of the expert are worth."""
-        return self.visits.worth(trajectories, self.query_every)
+        """Return how many pairs the expert's trajectories hold, one in `query_every` kept."""
+        return trajectories * math.ceil(self.visits.expert_length / self.query_every)
 
     def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
         """Return nothing: there is no network beside the policies."""
@@ -510,8 +512,8 @@ class DAgger(Resumable):
             yield self.visits.expert_queries, metrics | self.visits.metrics()
 
     def worth(self, trajectories: int) -> int:
-        """Return the number of queries that whole trajectories of the expert are worth."""
-        return self.visits.worth(trajectories, self.query_every)
+        """Return how many pairs the expert's trajectories hold, one in `query_every` kept."""
+        return trajectories * math.ceil(self.visits.expert_length / self.query_every)
 
     def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
         """Return nothing: there is no network beside the policy."""

@@ -67,14 +67,22 @@ class QueriedExpert:
         """Return the action [A] for one state [S], whether `rng` is given or not."""
         return self(state[None])[0]
 
-    def reference(self, task: str, env: EnvLike, episodes: int) -> experts.Reference:
-        """Return the returns that a normalised score lies between.
+    def _published(self, task: str) -> bool:
+        """Return whether its scores are: it is the committed one, and the limit the task's."""
+        known = self._committed and experts.rows(task)
+        return bool(known) and make(task, 0).spec.max_steps == self._spec.max_steps
 
-        They are the published ones where the expert is the committed one and the time limit the
-        task's; else both are measured.
-        """
+    def length(self, task: str, env: EnvLike) -> float:
+        """Return the mean length of its episodes: as published, or of ten that are run now."""
+        if self._published(task):
+            steps = {row["mode"]: float(row["length_mean"]) for row in experts.rows(task)}
+            return steps["deterministic"]
+        return evaluate(self, env, 10).length_mean
+
+    def reference(self, task: str, env: EnvLike, episodes: int) -> experts.Reference:
+        """Return the returns that a normalised score lies between: published, or measured now."""
         committed = experts.committed_reference(task)
-        if committed and self._committed and make(task, 0).spec.max_steps == self._spec.max_steps:
+        if committed and self._published(task):
             return committed
         chance = evaluate_random(env, episodes, EVALUATION_SEED)
         return experts.Reference(chance, evaluate(self, env, episodes).return_mean)

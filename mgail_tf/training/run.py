@@ -101,6 +101,10 @@ class Asking(Protocol):
         """The states that it has visited."""
         ...
 
+    def worth(self, trajectories: int) -> int:
+        """Return the number of queries that trajectories of the expert are worth."""
+        ...
+
 
 class Options(TypedDict, total=False):
     """Further arguments of an agent's `learn`, see `learn` below."""
@@ -332,7 +336,7 @@ def _finish(
         "evaluation_steps": round(evaluation_steps),
     }
     if isinstance(agent, Asking):
-        row |= _asked(agent, agent.spec, described)
+        row |= _asked(agent, described)
         reference = agent.visits.expert.reference(task, agent.env, episodes)
     elif agent.demonstrations is None:
         chance = evaluate_random(agent.env, episodes, EVALUATION_SEED)
@@ -374,12 +378,12 @@ def _finish(
     run.finish({"rows": rows, **summary}, keep_checkpoint)
 
 
-def _asked(agent: Asking, spec: Spec, described: Mapping[str, Any]) -> dict[str, Any]:
+def _asked(agent: Asking, described: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a result row says of an expert that was asked, for demonstrations.
 
     Queries are counted in trajectories: what one of them holds, one pair in `subsample` kept.
     """
-    trajectories = described["expert_queries"] * agent.query_every / spec.max_steps
+    trajectories = described["expert_queries"] / agent.worth(1)
     return {
         "num_trajectories": int(trajectories) if trajectories % 1 == 0 else round(trajectories, 3),
         "subsample": agent.query_every,
