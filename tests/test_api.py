@@ -17,6 +17,7 @@ from tests import toys
 
 LIGHT = ["Demonstrations", "evaluate", "make", "NumpyPolicy", "expert_demonstrations", "TASKS"]
 LIGHT += ["for_task", "override", "BadInput", "BCConfig", "TRPOConfig", "GAILConfig", "MGAILConfig"]
+LIGHT += ["DAggerConfig", "ForwardTrainingConfig", "SMILeConfig", "load_policy", "MixturePolicy"]
 
 CONFIGS = {
     "bc": mg.BCConfig(hidden=(8,), max_epochs=6),

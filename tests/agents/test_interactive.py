@@ -87,6 +87,7 @@ def test_weights_of_the_mixture_are_those_of_the_update_done_by_hand():
     assert smile_weights(1.0, 2)[0] == 0.0 and smile_weights(1.0, 2)[1].tolist() == [1.0, 0.0]
 
 
+@pytest.mark.slow
 def test_expert_acts_by_its_exact_share():
     agent = tiny(mg.SMILe, query_every=5)
     steps, shares, before = [], [], (0, 0)
@@ -252,6 +253,7 @@ def test_cloning_pays_for_its_errors_to_the_end_and_the_others_do_not():
 # -- saving, folders -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_restored_agent_goes_on_bit_for_bit(method, tmp_path):
     whole, stopped, resumed = (tiny(method) for _ in range(3))
     places = [place for place, _ in whole.iterate(QUERIES)]
