@@ -26,10 +26,11 @@ import mgail_tf as mg
 from mgail_tf.config.algorithms import CONFIGS, describe
 from mgail_tf.config.tasks import TASKS, budget
 from mgail_tf.envs.gym_env import EnvLike, Registered, make
-from mgail_tf.envs.rollout import Policy
+from mgail_tf.envs.rollout import Policy, SteppedPolicy
 from mgail_tf.errors import one_line
 from mgail_tf.files import check_free
 from mgail_tf.policies import experts
+from mgail_tf.policies.composed import AnyPolicy
 from mgail_tf.training import compile_cache
 from mgail_tf.types import Spec
 
@@ -96,6 +97,9 @@ IMITATION = (
 _SMOKE_TRPO = ["batch_steps=200", "value_epochs=1", "compile=graph"]
 SMOKE: dict[str, tuple[int | None, list[str]]] = {
     "bc": (None, ["max_epochs=3"]),
+    "dagger": (30, ["iterations=3", "max_epochs=3"]),
+    "forward_training": (30, ["max_epochs=3"]),
+    "smile": (30, ["iterations=3", "max_epochs=3"]),
     "trpo": (600, _SMOKE_TRPO),
     "gail": (600, [*_SMOKE_TRPO, "discriminator_steps=2"]),
     "mgail": (
@@ -344,7 +348,7 @@ def _check_expert(task: str, flag: str) -> None:
         raise mg.BadInput(f"{task}: no committed expert at {path.parent}; give {flag} ({train})")
 
 
-def policy_of(get: Mapping[str, Any], spec: Spec, flag: str = "--policy") -> Policy:
+def policy_of(get: Mapping[str, Any], spec: Spec, flag: str = "--policy") -> Policy | SteppedPolicy:
     """Return the policy that --policy names, checked against the environment.
 
     Args:
@@ -361,9 +365,9 @@ def policy_of(get: Mapping[str, Any], spec: Spec, flag: str = "--policy") -> Pol
     if path.suffix == ".onnx":
         return mg.OnnxPolicy(path, spec)
     if not path.is_dir():
-        return mg.NumpyPolicy.load(path, spec)
+        return mg.load_policy(path, spec)
     if (path / "policy.npz").exists():
-        return mg.NumpyPolicy.load(path / "policy.npz", spec)
+        return mg.load_policy(path / "policy.npz", spec)
     if (path / "saved_model.pb").exists() or (path / "metadata.json").exists():
         load_tensorflow(get.get("threads", 1))
         return mg.SavedPolicy(path, spec)
@@ -372,14 +376,14 @@ def policy_of(get: Mapping[str, Any], spec: Spec, flag: str = "--policy") -> Pol
     raise mg.BadInput(f"{path}: found {begun} without policy.npz or saved_model.pb, {expected}")
 
 
-def numpy_policy_of(get: Mapping[str, Any], spec: Spec) -> mg.NumpyPolicy:
+def numpy_policy_of(get: Mapping[str, Any], spec: Spec) -> AnyPolicy:
     """Return the policy that --policy names, as `policy_of` does, where its weights are needed.
 
     Raises:
         BadInput: it is an exported one, or see `policy_of`.
     """
     policy = policy_of(get, spec)
-    if not isinstance(policy, mg.NumpyPolicy):
+    if not isinstance(policy, AnyPolicy):
         found = f"found an exported policy ({type(policy).__name__})"
         raise mg.BadInput(f"{get['policy']}: {found}, expected a policy.npz or a run's folder")
     return policy

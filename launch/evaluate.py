@@ -18,7 +18,7 @@ from absl import flags
 
 import mgail_tf as mg
 from mgail_tf.envs.evaluation import EVALUATION_SEED, MODES
-from mgail_tf.envs.rollout import Policy, RandomPolicy
+from mgail_tf.envs.rollout import RandomPolicy
 from mgail_tf.types import Spec
 
 FLAGS = _flags.define(
@@ -43,7 +43,7 @@ def job(get: dict[str, Any]) -> None:
         _compare(get, policy, spec, min(episodes, 20))
 
 
-def _compare(get: dict[str, Any], policy: Policy, spec: Spec, episodes: int) -> None:
+def _compare(get: dict[str, Any], policy: Any, spec: Spec, episodes: int) -> None:
     """Print the match with demonstrations of the policy, of a clone of them, and of chance."""
     shown = mg.Demonstrations.load(get["demos"]).for_spec(spec)
     _flags.say("cloning the demonstrations, to compare with ...")

@@ -1,6 +1,10 @@
 """Draw the learning curves of every task in a results folder, and the paper's Figure 5.
 
 python launch/make_figures.py
+
+Where there are runs that asked an expert (launch/train_interactive.py), queries.png and .csv say
+what they and the others make of how many expert actions, and horizons.png and .csv what Forward
+Training costs against the time limit.
 """
 
 import sys
@@ -12,7 +16,7 @@ from absl import flags
 
 import mgail_tf as mg
 from mgail_tf.files import write_whole
-from mgail_tf.reporting import comparisons, plots
+from mgail_tf.reporting import comparisons, interactive, plots
 
 FLAGS = _flags.define()
 flags.DEFINE_string(
@@ -35,6 +39,7 @@ def job(get: dict[str, Any]) -> None:
         raise mg.BadInput(f"--out: found {picture}, which is Figure 5's, expected another name")
     tasks = comparisons.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")
+    _draw_interactive(folder, picture.with_name("queries.png"), picture.with_name("horizons.png"))
     if not (tasks := comparisons.compared(folder)):
         print(f"{figure5}: no task has runs of both forward models (--preset=hadamard_gru)")
         return
@@ -42,6 +47,17 @@ def job(get: dict[str, Any]) -> None:
     table = comparisons.model_table(folder, tasks)
     write_whole(figure5.with_suffix(".csv"), table.to_csv(index=False))
     print(f"{figure5}, {figure5.with_suffix('.csv').name}: {', '.join(tasks)}")
+
+
+def _draw_interactive(folder: Path, queries: Path, horizons: Path) -> None:
+    """Draw what asking an expert costs, as far as there are runs of it."""
+    if interactive.asked_tasks(folder):
+        print(f"{queries}: {', '.join(interactive.plot_queries(folder, queries))}")
+        table = interactive.queries_table(folder)
+        write_whole(queries.with_suffix(".csv"), table.to_csv(index=False))
+    if len(table := interactive.horizons_table(folder)):
+        print(f"{horizons}: {', '.join(interactive.plot_horizons(folder, horizons))}")
+        write_whole(horizons.with_suffix(".csv"), table.to_csv(index=False))
 
 
 main = _flags.script(job, FLAGS)

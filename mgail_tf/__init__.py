@@ -18,11 +18,17 @@ if "keras" not in sys.modules:  # Keras reads it when it is first imported
 if TYPE_CHECKING:
     from mgail_tf.agents.bc import BC as BC
     from mgail_tf.agents.gail import GAIL as GAIL
+    from mgail_tf.agents.interactive import DAgger as DAgger
+    from mgail_tf.agents.interactive import ForwardTraining as ForwardTraining
+    from mgail_tf.agents.interactive import SMILe as SMILe
     from mgail_tf.agents.mgail.agent import MGAIL as MGAIL
     from mgail_tf.agents.trpo.agent import TRPO as TRPO
     from mgail_tf.config.algorithms import BCConfig as BCConfig
+    from mgail_tf.config.algorithms import DAggerConfig as DAggerConfig
+    from mgail_tf.config.algorithms import ForwardTrainingConfig as ForwardTrainingConfig
     from mgail_tf.config.algorithms import GAILConfig as GAILConfig
     from mgail_tf.config.algorithms import MGAILConfig as MGAILConfig
+    from mgail_tf.config.algorithms import SMILeConfig as SMILeConfig
     from mgail_tf.config.algorithms import TRPOConfig as TRPOConfig
     from mgail_tf.config.overrides import override as override
     from mgail_tf.config.tasks import TASKS as TASKS
@@ -33,6 +39,9 @@ if TYPE_CHECKING:
     from mgail_tf.envs.gym_env import make as make
     from mgail_tf.errors import BadInput as BadInput
     from mgail_tf.errors import Diverged as Diverged
+    from mgail_tf.policies.composed import MixturePolicy as MixturePolicy
+    from mgail_tf.policies.composed import NonstationaryPolicy as NonstationaryPolicy
+    from mgail_tf.policies.composed import load_policy as load_policy
     from mgail_tf.policies.experts import expert_demonstrations as expert_demonstrations
     from mgail_tf.policies.experts import record as record
     from mgail_tf.policies.match import Match as Match
@@ -46,15 +55,20 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "agents.bc": ("BC",),
     "agents.gail": ("GAIL",),
+    "agents.interactive": ("DAgger", "ForwardTraining", "SMILe"),
     "agents.mgail.agent": ("MGAIL",),
     "agents.trpo.agent": ("TRPO",),
-    "config.algorithms": ("BCConfig", "GAILConfig", "MGAILConfig", "TRPOConfig"),
+    "config.algorithms": (
+        *("BCConfig", "DAggerConfig", "ForwardTrainingConfig", "GAILConfig"),
+        *("MGAILConfig", "SMILeConfig", "TRPOConfig"),
+    ),
     "config.overrides": ("override",),
     "config.tasks": ("TASKS", "for_task"),
     "data.demonstrations": ("Demonstrations",),
     "envs.evaluation": ("Score", "evaluate"),
     "envs.gym_env": ("make",),
     "errors": ("BadInput", "Diverged"),
+    "policies.composed": ("MixturePolicy", "NonstationaryPolicy", "load_policy"),
     "policies.experts": ("expert_demonstrations", "record"),
     "policies.match": ("Match", "match"),
     "policies.numpy_policy": ("NumpyPolicy",),

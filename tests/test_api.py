@@ -25,6 +25,7 @@ LIGHT = [
     "TASKS",
 ]
 LIGHT += ["for_task", "override", "BadInput", "BCConfig", "TRPOConfig", "GAILConfig", "MGAILConfig"]
+LIGHT += ["DAggerConfig", "ForwardTrainingConfig", "SMILeConfig", "load_policy", "MixturePolicy"]
 
 CONFIGS = {
     "bc": mg.BCConfig(hidden=(8,), max_epochs=6),

@@ -88,6 +88,33 @@ class Returns(Linear):
         return *self._returned, False, False, {}
 
 
+class Tightrope(gymnasium.Env):
+    """Tells which way to step; a wrong step falls off, and every step down there costs 1.
+
+    The state is (whether one is down, a cue). On the rope action 0 or 1 is right, as the sign of
+    the cue says, but for a narrow band of cues that takes the other one, which nobody clones. Down
+    there action 2 climbs back, which an expert who never falls does not show.
+    """
+
+    observation_space = Box(-1.0, 1.0, (2,))
+    action_space = Discrete(3)
+
+    def _state(self):
+        return np.array([self._down, self.np_random.uniform(-1.0, 1.0)], np.float32)
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self._down = 0.0
+        self._seen = self._state()
+        return self._seen, {}
+
+    def step(self, action):
+        right = action == tightrope_expert(self._seen[None])[0]
+        self._down = float(not right)
+        self._seen = self._state()
+        return self._seen, -self._down, False, False, {}
+
+
 class AtOnce(gymnasium.Env):
     """One discrete action counted from 1; every episode ends at its first step."""
 
@@ -185,6 +212,13 @@ def register() -> None:
 def expert_action(states: np.ndarray) -> np.ndarray:
     """Return the linear expert's actions [..., 1] in environment units."""
     return np.clip(states @ GAIN.T, -2.0, 2.0)
+
+
+def tightrope_expert(states: np.ndarray) -> np.ndarray:
+    """Return the right actions [N] on the tightrope for states [N, 2]."""
+    down, cue = states.T
+    band = (cue > 0.45) & (cue < 0.5)
+    return np.where(down > 0.5, 2, ((cue > 0.0) ^ band).astype(np.int64))
 
 
 class LinearExpert:

@@ -103,6 +103,44 @@ class BCConfig:
 
 
 @settings
+class ForwardTrainingConfig(BCConfig):
+    """Forward Training (Ross & Bagnell 2010): each step's policy is cloned with these settings."""
+
+    max_epochs: PositiveInt = 500
+    """Passes over the pairs of a step, at most: there are as many policies as steps."""
+    patience: PositiveInt = 50
+    """Epochs without a lower held-out loss after which the training of a step's policy stops."""
+
+
+@settings
+class SMILeConfig(BCConfig):
+    """SMILe (Ross & Bagnell 2010): each policy of the mixture is cloned with these settings."""
+
+    iterations: PositiveInt = 20
+    """N, policies of the mixture; they share the queries equally."""
+    alpha: Rate = 0.1
+    """Share of the expert's probability that an iteration gives to the new policy. With 1 there is
+    nothing to mix: the first one, a cloned policy, is all."""
+    query_every: PositiveInt | None = None
+    """The expert is asked about one visited state in so many. None: as a trajectory of the task is
+    sub-sampled in the paper, else all."""
+
+
+@settings
+class DAggerConfig(BCConfig):
+    """DAgger (Ross et al. 2011): every policy is cloned with these settings."""
+
+    iterations: PositiveInt = 20
+    """N, times that states are visited and a policy is cloned; they share the queries equally."""
+    expert_decay: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
+    """p: in iteration i the expert acts in a share beta_i = p^(i-1) of the steps. With 0 it acts in
+    the first iteration only, beta_i = I(i = 1)."""
+    query_every: PositiveInt | None = None
+    """The expert is asked about one visited state in so many. None: as a trajectory of the task is
+    sub-sampled in the paper, else all."""
+
+
+@settings
 class TRPOConfig:
     """Trust region policy optimisation (Schulman et al. 2015), which trains the experts."""
 
@@ -218,8 +256,14 @@ class MGAILConfig:
     """Updates of all networks per environment step."""
     updates_per_call: PositiveInt = 50
     """Updates in one call of the compiled graph."""
-    learning_rate_schedule: Literal["linear", "constant"] = "linear"
-    """linear: the rates of policy, model and discriminator fall to a tenth over the run."""
+    learning_rate_schedule: Literal["linear", "constant", "cosine_restarts"] = "linear"
+    """linear: the rates of policy, model and discriminator fall to a tenth over the run.
+    cosine_restarts: those of model and discriminator fall to 0 and are reset, again and again
+    (Loshchilov & Hutter 2016; tried in Section 5), and the policy's falls as with linear."""
+    restart_period: PositiveInt = 5000
+    """Updates until rates are reset for the first time."""
+    restart_multiplier: Annotated[FiniteFloat, Field(ge=1)] = 2.0
+    """Every period is so many times as long as the one before it."""
     # policy
     policy_hidden: Sizes = (128, 64)
     """Hidden layers (released code: 100, 50)."""
@@ -319,6 +363,14 @@ class MGAILConfig:
             )
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _seen_restarts(self) -> "MGAILConfig":
+        restarts = self.learning_rate_schedule == "cosine_restarts"
+        if restarts and self.restart_period < self.updates_per_call:
+            expected = f"at least {self.updates_per_call}, updates_per_call"
+            raise ValueError(f"restart_period: found {self.restart_period}, expected {expected}")
+        return self
+
     @property
     def steps_per_call(self) -> int:
         """Environment steps between two calls of the compiled updates."""
@@ -342,7 +394,10 @@ class MGAILConfig:
 
 CONFIGS: dict[str, Any] = {
     "bc": BCConfig,
+    "dagger": DAggerConfig,
+    "forward_training": ForwardTrainingConfig,
     "gail": GAILConfig,
     "mgail": MGAILConfig,
+    "smile": SMILeConfig,
     "trpo": TRPOConfig,
 }

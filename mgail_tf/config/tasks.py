@@ -27,6 +27,8 @@ class Task(NamedTuple):
 # defaults.
 COMMON: dict[str, dict[str, Any]] = {
     "bc": {"normaliser_floor": 0.01},
+    "dagger": {"normaliser_floor": 0.01},
+    "forward_training": {"normaliser_floor": 0.01},
     "gail": {"normaliser_floor": 0.01},
     "mgail": {
         "updates_per_step": 0.4,
@@ -41,6 +43,7 @@ COMMON: dict[str, dict[str, Any]] = {
         "gradient_penalty": 1.0,
         "gradient_slope": 1.0,
     },
+    "smile": {"normaliser_floor": 0.01},
 }
 _FAILURE = {"termination_cost": 4.0}
 _CLASSIC = {

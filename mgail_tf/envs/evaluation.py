@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from mgail_tf.envs.gym_env import EnvLike, apart_from, make
-from mgail_tf.envs.rollout import Collector, Policy
+from mgail_tf.envs.rollout import Collector, Policy, SteppedPolicy
 from mgail_tf.errors import BadInput
 from mgail_tf.types import Episode
 
@@ -49,7 +49,7 @@ class Score(NamedTuple):
 
 
 def evaluate(
-    policy: Policy,
+    policy: Policy | SteppedPolicy,
     env: EnvLike,
     episodes: int = 50,
     seed: int = EVALUATION_SEED,
@@ -61,7 +61,8 @@ def evaluate(
     An environment object is copied if it can be, so that a training on it is left alone.
 
     Args:
-        policy: an agent's `policy`, or anything with `act(state, rng)`. Whether an episode was a
+        policy: an agent's `policy`, or anything with `act(state, rng)`, or with `at(step)` that
+            returns such a thing for each step of an episode. Whether an episode was a
             success is what `info["is_success"]` or `info["success"]` says at its last step.
         seed: of the environment and of what is sampled.
         mode: "deterministic" (the mean or most probable action) or "stochastic".
@@ -70,7 +71,7 @@ def evaluate(
     Raises:
         BadInput: the environment cannot be made or stepped, or there is no episode to run.
     """
-    if not hasattr(policy, "act"):
+    if not (hasattr(policy, "act") or hasattr(policy, "at")):
         found = type(policy).__name__
         raise BadInput(f"evaluate: found a {found}, expected a policy (an agent's .policy)")
     if episodes < 1 or mode not in MODES:

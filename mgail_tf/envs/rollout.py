@@ -18,6 +18,20 @@ class Policy(Protocol):
         ...
 
 
+class SteppedPolicy(Protocol):
+    """A policy that depends on the step of the episode."""
+
+    def at(self, step: int) -> Policy:
+        """Return the policy that acts at a step, counted from 0."""
+        ...
+
+
+def at_step(policy: Policy | SteppedPolicy, step: int) -> Policy:
+    """Return what acts at a step of an episode, counted from 0."""
+    given: Any = policy
+    return given.at(step) if hasattr(given, "at") else given
+
+
 class RandomPolicy:
     """Gaussian actions around the middle of their range, or uniform discrete ones."""
 
@@ -101,16 +115,20 @@ class Collector(Resumable):
         self.env_steps += 1
         return result
 
-    def collect(self, policy: Policy, steps: int, stochastic: bool = True) -> list[Episode]:
+    def collect(
+        self, policy: Policy | SteppedPolicy, steps: int, stochastic: bool = True
+    ) -> list[Episode]:
         """Take exactly `steps` steps; the last Episode may be left open and continued later."""
         return list(self._episodes(policy, steps, stochastic))
 
-    def run_episode(self, policy: Policy, stochastic: bool) -> Episode:
+    def run_episode(self, policy: Policy | SteppedPolicy, stochastic: bool) -> Episode:
         """Run one episode from a reset to its end."""
         self._state = None
         return next(self._episodes(policy, 1 << 30, stochastic))
 
-    def _episodes(self, policy: Policy, steps: int, stochastic: bool) -> Iterator[Episode]:
+    def _episodes(
+        self, policy: Policy | SteppedPolicy, steps: int, stochastic: bool
+    ) -> Iterator[Episode]:
         rng = self._rng if stochastic else None
         while steps > 0:
             continued = self._state is not None
@@ -120,7 +138,7 @@ class Collector(Resumable):
             before = len(self._taken)
             terminated = truncated = False
             while steps > 0 and not (terminated or truncated):
-                sample = policy.act(states[-1], rng)
+                sample = at_step(policy, len(self._taken)).act(states[-1], rng)
                 applied, state, reward, terminated, truncated = self._step(sample)
                 truncated = truncated or len(self._taken) == self.limit
                 states.append(state)

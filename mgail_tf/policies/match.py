@@ -14,7 +14,7 @@ from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.data.normaliser import fit
 from mgail_tf.envs.evaluation import EVALUATION_SEED, Mode, evaluate
 from mgail_tf.envs.gym_env import EnvLike, apart_from, make
-from mgail_tf.envs.rollout import Policy
+from mgail_tf.envs.rollout import Policy, SteppedPolicy
 from mgail_tf.errors import BadInput
 from mgail_tf.types import Episode, Spec
 
@@ -66,7 +66,7 @@ class Match(NamedTuple):
 
 
 def match(
-    policy: Policy,
+    policy: Policy | SteppedPolicy,
     env: EnvLike,
     demonstrations: Demonstrations,
     episodes: int = 20,

@@ -86,28 +86,28 @@ class NumpyPolicy(NamedTuple):
         action = np.asarray(self.spec.apply(self.act(self.spec.flatten(state), rng)))
         return action.reshape(self.spec.action_shape) if self.spec.action_shape else action
 
+    def arrays(self) -> dict[str, Any]:
+        """Return what `save` writes, by name."""
+        layers: dict[str, Any] = {f"layer{i:02d}": w for i, w in enumerate(self.weights)}
+        return layers | {
+            "log_std": self.log_std,
+            "state_mean": self.normaliser.mean.astype(np.float64),
+            "state_std": self.normaliser.std.astype(np.float64),
+            "state_clip": np.float64(self.normaliser.clip),
+            "activation": self.activation,
+            "output": self.output,
+            "discrete": self.spec.discrete,
+            "env_id": self.spec.env_id,
+            "state_size": self.spec.state_size,
+        }
+
     def save(self, path: str | Path) -> None:
         """Write an npz of plain arrays (nothing pickled), with the env id."""
-        layers: dict[str, Any] = {f"layer{i:02d}": w for i, w in enumerate(self.weights)}
-        np.savez_compressed(
-            path,
-            **layers,
-            log_std=self.log_std,
-            state_mean=self.normaliser.mean.astype(np.float64),
-            state_std=self.normaliser.std.astype(np.float64),
-            state_clip=np.float64(self.normaliser.clip),
-            activation=self.activation,
-            output=self.output,
-            discrete=self.spec.discrete,
-            env_id=self.spec.env_id,
-            state_size=self.spec.state_size,
-        )
+        np.savez_compressed(path, **self.arrays())
 
     def save_whole(self, path: Path) -> None:
         """Do what `save` does, so that the file under that name is never half written."""
-        partial = path.with_name(f".{path.stem}.partial.npz")
-        self.save(partial)
-        partial.replace(path)
+        write_arrays(path, self.arrays())
 
     @classmethod
     def load(cls, path: str | Path, spec: Spec) -> "NumpyPolicy":
@@ -119,29 +119,40 @@ class NumpyPolicy(NamedTuple):
         Raises:
             BadInput: the file is missing, damaged, or made for another environment.
         """
-        if Path(path).is_file() and not zipfile.is_zipfile(path):
-            raise BadInput(f"{path}: not an npz file; expected a policy file")
+        arrays = read_arrays(path)
+        if "kind" in arrays:
+            expected = "expected a single network; mgail_tf.load_policy reads it"
+            raise BadInput(f"{path}: kind: found {arrays['kind']}, {expected}")
+        return cls.from_arrays(arrays, spec, str(path))
+
+    @classmethod
+    def from_arrays(cls, data: Mapping[str, Any], spec: Spec, path: str) -> "NumpyPolicy":
+        """Return the policy that `arrays` describes, and check that it fits the environment.
+
+        Args:
+            path: what messages call it.
+
+        Raises:
+            BadInput: it is no policy, or made for another environment.
+        """
         try:
-            with np.load(path, allow_pickle=False) as data:
-                if missing := [n for n in _REQUIRED if n not in data.files]:
-                    raise ValueError(f"missing {', '.join(missing)}")
-                names = sorted(n for n in data.files if n.startswith("layer"))
-                env_id, discrete = str(data["env_id"]), bool(data["discrete"])
-                # a file without it is of a policy that sees every component
-                size = int(data["state_size"] if "state_size" in data else data["state_mean"].size)
-                mean, first = data["state_mean"], None
-                if mean.size < size:  # such files are of policies that see the first components
-                    first = np.arange(mean.size)
-                policy = cls(
-                    tuple(data[n] for n in names),
-                    data["log_std"],
-                    Normaliser(mean, data["state_std"], float(data["state_clip"]), first),
-                    str(data["activation"]),
-                    str(data["output"]),
-                    spec,
-                )
-        except FileNotFoundError as error:
-            raise BadInput(f"{path}: no such policy file") from error
+            if missing := [n for n in _REQUIRED if n not in data]:
+                raise ValueError(f"missing {', '.join(missing)}")
+            names = sorted(n for n in data if n.startswith("layer"))
+            env_id, discrete = str(data["env_id"]), bool(data["discrete"])
+            # a file without it is of a policy that sees every component
+            size = int(data["state_size"] if "state_size" in data else data["state_mean"].size)
+            mean, first = data["state_mean"], None
+            if mean.size < size:  # such files are of policies that see the first components
+                first = np.arange(mean.size)
+            policy = cls(
+                tuple(data[n] for n in names),
+                data["log_std"],
+                Normaliser(mean, data["state_std"], float(data["state_clip"]), first),
+                str(data["activation"]),
+                str(data["output"]),
+                spec,
+            )
         except UNREADABLE as error:
             raise BadInput(f"{path}: not a policy file ({' '.join(str(error).split())})") from error
         found_spec = spec._replace(env_id=env_id, discrete=discrete, state_size=size)
@@ -243,6 +254,30 @@ def check_described(path: Path, metadata: Mapping[str, Any], spec: Spec) -> None
         found, expected = metadata.get(name), getattr(spec, name)
         if found != expected:
             raise BadInput(f"{path}: {name}: found {found}, expected {expected}")
+
+
+def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write an npz so that the file under that name is never half written."""
+    partial = path.with_name(f".{path.stem}.partial.npz")
+    np.savez_compressed(partial, **arrays)
+    partial.replace(path)
+
+
+def read_arrays(path: str | Path) -> dict[str, Any]:
+    """Return the arrays of a policy file.
+
+    Raises:
+        BadInput: it is missing, damaged or no npz file.
+    """
+    if Path(path).is_file() and not zipfile.is_zipfile(path):
+        raise BadInput(f"{path}: not an npz file; expected a policy file")
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            return dict(data)
+    except FileNotFoundError as error:
+        raise BadInput(f"{path}: no such policy file") from error
+    except UNREADABLE as error:
+        raise BadInput(f"{path}: not a policy file ({' '.join(str(error).split())})") from error
 
 
 def sha256(path: Path) -> str:

@@ -4,15 +4,16 @@ import contextlib
 import json
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from mgail_tf.errors import BadInput
 from mgail_tf.files import check_free, to_json
+from mgail_tf.policies.composed import MixturePolicy, NonstationaryPolicy, stacked
 from mgail_tf.policies.numpy_policy import NumpyPolicy, check_described, described
 from mgail_tf.types import Leaf, Spec
 
@@ -32,7 +33,7 @@ class _Exported(tf.Module):
 
         @tf.function(input_signature=[rows])
         def serve(states):
-            return {"actions": self._applied(self._head(states))}
+            return {"actions": _applied(spec, self._head(states))}
 
         @tf.function(input_signature=[rows])
         def act(states):
@@ -40,29 +41,12 @@ class _Exported(tf.Module):
 
         @tf.function(input_signature=[rows, seed])
         def sample(states, seed):
-            head = self._head(_finite(states))
-            seeds = tf.stack([seed, tf.zeros_like(seed)])
-            uniform = tf.random.stateless_uniform(tf.shape(head), seeds, minval=1e-7)
-            if spec.discrete:
-                head -= tf.math.log(-tf.math.log(uniform))  # Gumbel-Max
-            else:
-                head += tf.exp(self.log_std) * tf.math.ndtri(uniform)
-            return {"actions": self._applied(head)}
+            head = _drawn(spec, self._head(_finite(states)), self.log_std, seed)
+            return {"actions": _applied(spec, head)}
 
         self.serve, self.act, self.sample = serve, act, sample
         if spec.leaves:
-            parts = {
-                leaf.name: tf.TensorSpec(
-                    [None, *leaf.shape], tf.int64 if leaf.choices else tf.float32, leaf.name
-                )
-                for leaf in spec.leaves
-            }
-
-            @tf.function(input_signature=[parts])
-            def act_on(observations):
-                return act(tf.concat([_flat(x, observations[x.name]) for x in spec.leaves], 1))
-
-            self.act_on = act_on
+            self.act_on = _of_observations(spec, act)
 
     def _head(self, states):
         """Return means in [-1, 1] units or logits [B, A], as `NumpyPolicy.head` does, in float32.
@@ -84,14 +68,44 @@ class _Exported(tf.Module):
             x = _ACTIVATIONS[name](x @ self.weights[i] + self.weights[i + 1])
         return x
 
-    def _applied(self, head):
-        """Return environment actions: clipped [B, A], or the numbers [B] of discrete ones."""
-        spec = self._policy.spec
-        if spec.discrete:
-            return spec.first_action + tf.argmax(head, -1)
-        actions = spec.action_shift + spec.action_scale * head
-        actions = tf.clip_by_value(actions, spec.action_low, spec.action_high)
-        return tf.reshape(actions, [-1, *spec.action_shape]) if spec.action_shape else actions
+
+def _of_observations(spec: Spec, act, *further: tf.TensorSpec):
+    """Return `act` as a function of a dictionary of the observation's arrays [B, ...] by name.
+
+    Args:
+        further: what else it takes.
+    """
+    parts = {
+        leaf.name: tf.TensorSpec(
+            [None, *leaf.shape], tf.int64 if leaf.choices else tf.float32, leaf.name
+        )
+        for leaf in spec.leaves
+    }
+
+    @tf.function(input_signature=[parts, *further])
+    def act_on(observations, *given):
+        states = tf.concat([_flat(x, observations[x.name]) for x in spec.leaves], 1)
+        return act(states, *given)
+
+    return act_on
+
+
+def _drawn(spec: Spec, head, log_std, seed):
+    """Return samples in [-1, 1] units, or scores [B, A] whose greatest is the sample."""
+    seeds = tf.stack([seed, tf.zeros_like(seed)])
+    uniform = tf.random.stateless_uniform(tf.shape(head), seeds, minval=1e-7)
+    if spec.discrete:
+        return head - tf.math.log(-tf.math.log(uniform))  # Gumbel-Max
+    return head + tf.exp(log_std) * tf.math.ndtri(uniform)
+
+
+def _applied(spec: Spec, head):
+    """Return environment actions: clipped [B, A], or the numbers [B] of discrete ones."""
+    if spec.discrete:
+        return spec.first_action + tf.argmax(head, -1)
+    actions = spec.action_shift + spec.action_scale * head
+    actions = tf.clip_by_value(actions, spec.action_low, spec.action_high)
+    return tf.reshape(actions, [-1, *spec.action_shape]) if spec.action_shape else actions
 
 
 def _flat(leaf: Leaf, values):
@@ -150,8 +164,137 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
     (path / "metadata.json").write_text(text)
 
 
+class _Members(tf.Module):
+    """The networks of a policy that is made of several, their weights stacked."""
+
+    def __init__(self, members: Sequence[NumpyPolicy]):
+        super().__init__()
+        self._first = members[0]
+        arrays = stacked(members)
+        self._names = sorted(name for name in arrays if name.startswith("layer"))
+        mean = arrays["state_mean"].astype(np.float32)
+        arrays["state_rest"] = (arrays["state_mean"] - mean).astype(np.float32)
+        arrays |= {"state_mean": mean, "state_std": arrays["state_std"].astype(np.float32)}
+        kept = (*self._names, "log_std", "state_mean", "state_rest", "state_std")
+        self.arrays = {name: tf.Variable(arrays[name], trainable=False) for name in kept}
+
+    def of(self, place):
+        """Return the arrays of one member, as of a stack of one."""
+        return {name: value[place : place + 1] for name, value in self.arrays.items()}
+
+    def heads(self, states, arrays):
+        """Return every member's means in [-1, 1] units or logits [N, B, A] of states [B, S]."""
+        policy, clip = self._first, np.float32(self._first.normaliser.clip)
+        mean, rest, std = (arrays[f"state_{name}"][:, None] for name in ("mean", "rest", "std"))
+        x = tf.clip_by_value(((states - mean) - rest) / std, -clip, clip)
+        for i in range(0, len(self._names), 2):
+            name = policy.output if i == len(self._names) - 2 else policy.activation
+            kernel, bias = (arrays[layer] for layer in self._names[i : i + 2])
+            x = _ACTIVATIONS[name](x @ kernel + bias[:, None])
+        return x
+
+
+class _ExportedMixture(tf.Module):
+    """A mixture, in environment units."""
+
+    def __init__(self, policy: MixturePolicy):
+        super().__init__()
+        spec, self._members = policy.spec, _Members(policy.members)
+        self.probabilities = tf.Variable(policy.probabilities.astype(np.float32), trainable=False)
+        rows = tf.TensorSpec([None, spec.state_size], tf.float32, "states")
+
+        @tf.function(input_signature=[rows])
+        def serve(states):
+            heads = self._members.heads(states, self._members.arrays)
+            each = tf.nn.softmax(heads) if spec.discrete else heads
+            weights = tf.reshape(self.probabilities, [-1, 1, 1])
+            return {"actions": _applied(spec, tf.reduce_sum(weights * each, 0))}
+
+        @tf.function(input_signature=[rows])
+        def act(states):
+            return serve(_finite(states))
+
+        @tf.function(input_signature=[rows, tf.TensorSpec([], tf.int64, "seed")])
+        def sample(states, seed):
+            heads = self._members.heads(_finite(states), self._members.arrays)
+            places = tf.range(tf.shape(states)[0])
+            who = tf.stack([seed, tf.ones_like(seed)])  # apart from the seeds of what it does
+            uniform = tf.random.stateless_uniform(tf.shape(places), who)
+            drawn = tf.searchsorted(tf.cumsum(self.probabilities[:-1]), uniform, side="right")
+            head = tf.gather_nd(heads, tf.stack([drawn, places], 1))
+            log_std = tf.gather(self._members.arrays["log_std"], drawn)
+            return {"actions": _applied(spec, _drawn(spec, head, log_std, seed))}
+
+        self.serve, self.act, self.sample = serve, act, sample
+        if spec.leaves:
+            self.act_on = _of_observations(spec, act)
+
+
+class _ExportedSteps(tf.Module):
+    """A policy for each step of an episode, in environment units."""
+
+    def __init__(self, policy: NonstationaryPolicy):
+        super().__init__()
+        spec, self._members = policy.spec, _Members(policy.members)
+        rows = tf.TensorSpec([None, spec.state_size], tf.float32, "states")
+        place = tf.TensorSpec([], tf.int64, "step")
+        last = len(policy.members) - 1
+
+        def member(step):
+            return self._members.of(tf.clip_by_value(step, 0, last))
+
+        @tf.function(input_signature=[rows, place])
+        def serve(states, step):
+            head = self._members.heads(states, member(step))[0]
+            return {"actions": _applied(spec, head)}
+
+        @tf.function(input_signature=[rows, place])
+        def act(states, step):
+            return serve(_finite(states), step)
+
+        @tf.function(input_signature=[rows, place, tf.TensorSpec([], tf.int64, "seed")])
+        def sample(states, step, seed):
+            arrays = member(step)
+            head = self._members.heads(_finite(states), arrays)[0]
+            head = _drawn(spec, head, arrays["log_std"], seed)
+            return {"actions": _applied(spec, head)}
+
+        self.serve, self.act, self.sample = serve, act, sample
+        if spec.leaves:
+            self.act_on = _of_observations(spec, act, place)
+
+
+def export_composed(
+    path: Path, policy: MixturePolicy | NonstationaryPolicy, metadata: dict[str, Any]
+) -> None:
+    """Write a SavedModel of a policy that is made of several, as `export` does.
+
+    The signatures of a policy with a network for each step take a third input, step: int64 [], from
+    0 on in every episode. metadata.json says so: "kind" is "mixture" or "nonstationary".
+
+    Raises:
+        BadInput: the folder exists and holds something.
+    """
+    check_free(path)
+    kind = "mixture" if isinstance(policy, MixturePolicy) else "nonstationary"
+    text = to_json(described(policy.spec, {**metadata, "kind": kind}))
+    with _uninterrupted():
+        module: Any
+        if isinstance(policy, MixturePolicy):
+            module = _ExportedMixture(policy)
+        else:
+            module = _ExportedSteps(policy)
+        signatures = {
+            "act": module.act.get_concrete_function(),
+            "sample": module.sample.get_concrete_function(),
+            "serving_default": module.serve.get_concrete_function(),
+        }
+        tf.saved_model.save(module, str(path), signatures)
+    (path / "metadata.json").write_text(text)
+
+
 class SavedPolicy:
-    """A loaded SavedModel that acts as a NumpyPolicy does, for evaluation."""
+    """A loaded SavedModel that acts as the policy that was exported, for evaluation."""
 
     def __init__(self, path: str | Path, spec: Spec):
         """Load and check the environment and the sizes.
@@ -170,16 +313,41 @@ class SavedPolicy:
             raise BadInput(f"{path}: not an exported policy ({reason})") from error
         check_described(path, metadata, spec)
         self._spec = spec
+        if metadata.get("kind") == "nonstationary":
+            self.at = self._at
 
-    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
-        """Return a sample [A] in [-1, 1] units or one-hot for a state [S]; mode without rng."""
-        row = tf.constant(state[None])
+    def _at(self, step: int) -> "_SavedStep":
+        """Return the policy that acts at a step of an episode, counted from 0."""
+        return _SavedStep(self, step)
+
+    def act(
+        self, state: np.ndarray, rng: np.random.Generator | None, step: int | None = None
+    ) -> np.ndarray:
+        """Return a sample [A] in [-1, 1] units or one-hot for a state [S]; mode without rng.
+
+        Args:
+            step: of the episode, for a policy that is another at each.
+        """
+        given = {"states": tf.constant(state[None])}
+        if step is not None:
+            given["step"] = tf.constant(step, tf.int64)
         if rng is None:
-            result = self._model.signatures["act"](states=row)
+            result = self._model.signatures["act"](**given)
         else:
             seed = tf.constant(int(rng.integers(1 << 62)), tf.int64)
-            result = self._model.signatures["sample"](states=row, seed=seed)
+            result = self._model.signatures["sample"](**given, seed=seed)
         action = result["actions"].numpy()[0]
         if self._spec.discrete:
             return self._spec.one_hot(action)
         return self._spec.scale_actions(action.ravel())
+
+
+class _SavedStep(NamedTuple):
+    """What a loaded policy does at one step of an episode."""
+
+    policy: SavedPolicy
+    step: int
+
+    def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
+        """Return a sample [A] in [-1, 1] units or one-hot for a state [S]; mode without rng."""
+        return self.policy.act(state, rng, self.step)

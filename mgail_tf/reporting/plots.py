@@ -21,21 +21,28 @@ from mgail_tf.reporting.tables import read
 from mgail_tf.types import Spec
 
 
-def plot_run(progress: Path, picture: Path, title: str, levels: Mapping[str, float]) -> None:
-    """Draw the returns in a progress.csv over environment steps, with named horizontal levels."""
+def plot_run(
+    progress: Path,
+    picture: Path,
+    title: str,
+    levels: Mapping[str, float],
+    unit: str = "env_steps",
+) -> None:
+    """Draw the returns in a progress.csv over its `unit`, with named horizontal levels."""
     data = pd.read_csv(progress)
     evaluated = "evaluation" in data
-    steps = data["env_steps"]
+    steps = data[unit]
     figure = Figure(figsize=(6, 3.8), layout="constrained")
     axes = figure.subplots()
     axes.plot(steps, data["return"], alpha=0.25 if evaluated else 1, label="training episodes")
     if evaluated:
         points = data.dropna(subset=["evaluation"])
         label = "evaluation on the way (other seeds than the final score's)"
-        axes.plot(points["env_steps"], points["evaluation"], "o-", label=label)
+        axes.plot(points[unit], points["evaluation"], "o-", label=label)
     for (name, level), style in zip(levels.items(), ("k--", "k:", "k-."), strict=False):
         axes.plot(steps.iloc[[0, -1]], [level, level], style, lw=1, label=name)
-    axes.set(xlabel="environment steps", ylabel="return", title=title)
+    name = unit.replace("env_", "environment ").replace("_", " ")
+    axes.set(xlabel=name, ylabel="return", title=title)
     axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
     figure.savefig(picture, dpi=120)

@@ -49,6 +49,8 @@ def _title(final: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     steps = f"{final['env_steps']:,} environment steps, " if final["env_steps"] else ""
     taken = f"{steps}{_number(row['wall_seconds']):,.0f} s"
     shown = ""
+    if asked := row.get("expert_queries"):
+        shown = f", {asked:,} expert queries"
     if "num_trajectories" in config:
         every = config["subsample"]
         pairs = "every pair" if every == 1 else f"1 pair in {every}"
@@ -69,6 +71,7 @@ def _levels(final: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _of_run(path: Path, final: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a run's lines, one a mode."""
     names = {"bc": "cloned", "trpo": "trained on the reward"}
+    names |= dict.fromkeys(("dagger", "forward_training", "smile"), "imitated by asking")
     name = names.get(final["algorithm"], f"imitated ({final['algorithm']})")
     return [
         {
@@ -131,8 +134,8 @@ def _sentences(final: Mapping[str, Any], config: Mapping[str, Any], path: Path) 
                 else "It does NOT reach the expert"
             )
             lines.append(
-                f"{found} (normalised {score:.2f}: 0 is random actions, 1 what the demonstrations "
-                "earn on average)."
+                f"{found} (normalised {score:.2f}: 0 is random actions, 1 what the "
+                f"{'expert earns' if 'expert' in config else 'demonstrations earn'} on average)."
             )
     lines += _match_sentence(final)
     if "kept" in final:

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from tqdm import tqdm
 
 from mgail_tf.envs.gym_env import EnvLike, Registered, make, make_rendered
-from mgail_tf.envs.rollout import Policy
+from mgail_tf.envs.rollout import Policy, SteppedPolicy, at_step
 from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import check_absent, make_folder
 from mgail_tf.types import Spec
@@ -32,7 +32,7 @@ _DRAWS = "import mujoco; c = mujoco.GLContext(8, 8); c.make_current(); c.free()"
 
 
 def record_video(
-    policies: Policy | Sequence[Policy],
+    policies: Policy | SteppedPolicy | Sequence[Policy | SteppedPolicy],
     env: EnvLike,
     path: str | Path,
     *,
@@ -49,7 +49,7 @@ def record_video(
     steps and the return of the episode so far.
 
     Args:
-        policies: one or more, each with `act(state, rng)`.
+        policies: one or more, each with `act(state, rng)`, or with `at(step)` that returns such a one.
         env: a task's name, a Gymnasium id, or an environment or a function that makes one with
             `render_mode="rgb_array"`. An object is reset and stepped itself. Of MuJoCo use ids:
             they are drawn in a process of their own, because MuJoCo's software renderers and
@@ -69,9 +69,9 @@ def record_video(
     path = Path(path)
     check_video(path)
     # a NumpyPolicy is a tuple too
-    several = isinstance(policies, list | tuple) and not hasattr(policies, "act")
+    several = isinstance(policies, list | tuple) and not _acts(policies)
     filmed: Sequence[Any] = cast(Sequence[Any], policies) if several else [policies]
-    if not filmed or not all(hasattr(policy, "act") for policy in filmed):
+    if not filmed or not all(_acts(policy) for policy in filmed):
         kinds = ", ".join(type(policy).__name__ for policy in filmed) or "none"
         raise BadInput(f"record_video: found {kinds}, expected policies (an agent's .policy)")
     captions = list(titles) or [""] * len(filmed)
@@ -110,6 +110,10 @@ def record_video(
             rendered.close()
 
 
+def _acts(policy: Any) -> bool:
+    return hasattr(policy, "act") or hasattr(policy, "at")
+
+
 class _Film(NamedTuple):
     """What is to be written."""
 
@@ -122,7 +126,7 @@ class _Film(NamedTuple):
     progress: bool
 
 
-def _write(rendered: Any, policies: Sequence[Policy], film: _Film) -> None:
+def _write(rendered: Any, policies: Sequence[Policy | SteppedPolicy], film: _Film) -> None:
     """Draw the policies in an environment, one after the other, and write the video."""
     name, total = rendered.spec.id if rendered.spec else "env", film.length * len(policies)
     films: list[list[np.ndarray]] = [[] for _ in policies]
@@ -141,7 +145,9 @@ def _write(rendered: Any, policies: Sequence[Policy], film: _Film) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _write_apart(env: Registered, rendered: Any, policies: Sequence[Policy], film: _Film) -> None:
+def _write_apart(
+    env: Registered, rendered: Any, policies: Sequence[Policy | SteppedPolicy], film: _Film
+) -> None:
     """Record what the policies do, and let another process play it again, draw and write it.
 
     MuJoCo's software renderers (Mesa) and TensorFlow crash in one process: each brings an LLVM.
@@ -198,15 +204,19 @@ def film_recorded(folder: str) -> None:
 class _Recorder:
     """A policy that keeps what it saw and did."""
 
-    def __init__(self, policy: Policy):
-        self._policy = policy
+    def __init__(self, policy: Policy | SteppedPolicy):
+        self._policy, self._step = policy, 0
         self.states: list[np.ndarray] = []
         self.samples: list[np.ndarray] = []
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         self.states.append(state)
-        self.samples.append(self._policy.act(state, rng))
+        self.samples.append(at_step(self._policy, self._step).act(state, rng))
         return self.samples[-1]
+
+    def at(self, step: int) -> "_Recorder":
+        self._step = step
+        return self
 
 
 class _Recorded:
@@ -278,7 +288,7 @@ def _check_fits(policy: Any, spec: Spec) -> None:
 
 
 def _moments(
-    rendered: Any, policy: Policy, film: _Film, render: Callable[[], Any]
+    rendered: Any, policy: Policy | SteppedPolicy, film: _Film, render: Callable[[], Any]
 ) -> Iterator[tuple[np.ndarray, str]]:
     """Yield the pictures [H, W, 3] of a policy's episodes, and what to tell of each.
 
@@ -293,7 +303,8 @@ def _moments(
         for number in itertools.count():
             # the steps that are over at the time of this frame
             while not ended and steps * FRAMES_PER_SECOND < number * rate:
-                sample = policy.act(state, rng if film.stochastic else None)
+                acting = at_step(policy, steps)
+                sample = acting.act(state, rng if film.stochastic else None)
                 _, state, reward, terminated, truncated = env.step(sample)
                 steps, total, ended = steps + 1, total + reward, terminated or truncated
             picture = _picture(env.spec.env_id, render), f"step {steps}, return {total:.1f}"

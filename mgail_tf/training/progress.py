@@ -23,7 +23,7 @@ class Progress:
 
         Args:
             name: of algorithm and environment.
-            unit: what is counted: "env_steps" or "epoch".
+            unit: what is counted: "env_steps", "epoch" or "expert_queries".
             now: where a resumed run goes on.
         """
         self._name, self._unit, self._total = name, unit, total

@@ -10,7 +10,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, TypedDict
+from typing import Any, Literal, NamedTuple, Protocol, TypedDict, runtime_checkable
 
 from mgail_tf.config.tasks import budget, task_of
 from mgail_tf.data.demonstrations import Demonstrations
@@ -25,8 +25,10 @@ from mgail_tf.envs.gym_env import EnvLike, copy_of
 from mgail_tf.envs.rollout import RandomPolicy
 from mgail_tf.errors import BadInput
 from mgail_tf.policies import experts
+from mgail_tf.policies.composed import AnyPolicy, load_policy
 from mgail_tf.policies.match import compare, match
 from mgail_tf.policies.numpy_policy import NumpyPolicy, sha256
+from mgail_tf.policies.queried import QueriedExpert
 from mgail_tf.reporting.plots import plot_run
 from mgail_tf.training import provenance, run_directory
 from mgail_tf.training.progress import Progress
@@ -44,12 +46,12 @@ class Learner(run_directory.Saved, Protocol):
     """What the driver needs of an algorithm."""
 
     algorithm: str
-    unit: str  # what `iterate` counts: "env_steps" or "epoch"
+    unit: str  # what `iterate` counts: "env_steps", "epoch" or "expert_queries"
     env: EnvLike
     spec: Spec
     config: Any
     seed: int
-    finished_policy: NumpyPolicy | None  # of the finished run that `learn` found
+    finished_policy: Any  # of the finished run that `learn` found, or None
 
     @property
     def diagnostic_columns(self) -> tuple[str, ...]:
@@ -58,11 +60,11 @@ class Learner(run_directory.Saved, Protocol):
 
     @property
     def demonstrations(self) -> Demonstrations | None:
-        """None: it learns from the environment's reward."""
+        """None: it learns from the environment's reward, or asks an expert."""
         ...
 
     @property
-    def policy(self) -> NumpyPolicy:
+    def policy(self) -> AnyPolicy:
         """The policy that is scored."""
         ...
 
@@ -72,6 +74,35 @@ class Learner(run_directory.Saved, Protocol):
 
     def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
         """Return `diagnostic_columns` of the networks on evaluation episodes."""
+        ...
+
+
+class Visits(Protocol):
+    """What is counted of an expert that is asked."""
+
+    expert: QueriedExpert
+    expert_queries: int  # answers that were learnt from
+    expert_steps: int  # environment steps in which it acted
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps of the training."""
+        ...
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """What the driver needs further of an algorithm that asks an expert."""
+
+    query_every: int  # one visited state in so many is asked about
+
+    @property
+    def visits(self) -> Visits:
+        """The states that it has visited."""
+        ...
+
+    def worth(self, trajectories: int) -> int:
+        """Return the number of queries that trajectories of the expert are worth."""
         ...
 
 
@@ -107,8 +138,9 @@ def learn(
     """Train an agent; with a run directory also evaluate, save, score and export it.
 
     Args:
-        total: environment steps of the whole run (of cloning: epochs, at most). None: the budget
-            of the task that the environment is, or the algorithm's default.
+        total: environment steps of the whole run (of cloning epochs, at most; of what asks an
+            expert queries). None: the budget of the task that the environment is, or the
+            algorithm's default.
         run_dir: an empty or absent folder, see `training.run_directory`; None: no file is written.
         resume: go on where the run in the folder was stopped, or begin it if there is none. Of a
             finished run the final policy is read.
@@ -155,7 +187,7 @@ def learn(
     choice = _Choice(keep, held_out, dict(candidates or {}), episodes)
     described = _described(agent, task, total, label, choice)
     if resume and run_directory.finished(path, described, keep_checkpoint):
-        agent.finished_policy = NumpyPolicy.load(path / "policy.npz", agent.spec)
+        agent.finished_policy = load_policy(path / "policy.npz", agent.spec)
         return
     on_the_way = _Evaluations(agent, total, path / "policies", held_out)
     with run_directory.Run(path, described, resume, checkpoint_every, on_the_way.may_be_nan) as run:
@@ -202,14 +234,14 @@ class _Choice(NamedTuple):
 
 
 class _Evaluations:
-    """Evaluations on the way, after every tenth of the budget of environment steps.
+    """Evaluations on the way, after every tenth of the budget; cloning has none.
 
     Each one's policy is written too.
     """
 
     def __init__(self, agent: Learner, total: int, folder: Path, held_out: Demonstrations | None):
         self._agent, self._total, self._folder, self._held_out = agent, total, folder, held_out
-        steps_environment = agent.unit == "env_steps"
+        steps_environment = agent.unit != "epoch"
         self.may_be_nan = (*agent.diagnostic_columns, *(_MATCH_COLUMNS if held_out else ()))
         self._columns = ("evaluation", *self.may_be_nan) if steps_environment else ()
         self._env = copy_of(agent.env) if steps_environment else None
@@ -259,7 +291,8 @@ def _described(
         "seed": agent.seed,
         **({"held_out_sha256": _digest(choice.held_out)} if choice.held_out else {}),
         **({"env_kwargs": agent.spec.env_kwargs} if agent.spec.env_kwargs else {}),
-        **({"env_steps": total} if agent.unit == "env_steps" else {}),
+        **({agent.unit: total} if agent.unit != "epoch" else {}),
+        **({"expert": agent.visits.expert.fingerprint} if isinstance(agent, Asking) else {}),
         **demonstrations,
         "config": dataclasses.asdict(agent.config),
     }
@@ -282,6 +315,8 @@ def _finish(
     """Score the policy in both modes; write it, its SavedModel, its rows and its picture."""
     seconds, task, episodes = run.seconds, described["task"], choice.episodes
     steps = count if agent.unit == "env_steps" else 0
+    if isinstance(agent, Asking):
+        steps = agent.visits.env_steps
     policy, kept, taken = _chosen(agent, run.path / "policies", choice)
     evaluation_steps += taken
     rolled: list[Episode] = []
@@ -307,7 +342,10 @@ def _finish(
         "prefill_steps": min(steps, getattr(agent.config, "prefill_steps", 0)),
         "evaluation_steps": round(evaluation_steps),
     }
-    if agent.demonstrations is None:
+    if isinstance(agent, Asking):
+        row |= _asked(agent, described)
+        reference = agent.visits.expert.reference(task, agent.env, episodes)
+    elif agent.demonstrations is None:
         chance = evaluate_random(agent.env, episodes, EVALUATION_SEED)
         reference = experts.Reference(chance, scores[-1].return_mean)
     else:
@@ -337,25 +375,42 @@ def _finish(
     }
     shutil.rmtree(run.path / "saved_model", ignore_errors=True)  # of a run that was killed here
     policy.export(run.path / "saved_model", summary)
-    if agent.unit == "env_steps":
+    if agent.unit != "epoch":
         known = reference == experts.committed_reference(task) or agent.demonstrations is None
         shown = "expert as sampled" if known else "demonstrations"
+        shown = "expert" if isinstance(agent, Asking) else shown
         levels = {shown: reference.expert, "random": reference.random}
         title = f"{agent.algorithm.upper()} on {agent.spec.env_id}, seed {agent.seed}"
-        plot_run(run.path / "progress.csv", run.path / "curve.png", title, levels)
+        plot_run(run.path / "progress.csv", run.path / "curve.png", title, levels, agent.unit)
     run.finish({"rows": rows, **summary}, keep_checkpoint)
+
+
+def _asked(agent: Asking, described: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a result row says of an expert that was asked, for demonstrations.
+
+    Queries are counted in trajectories: what one of them holds, one pair in `subsample` kept.
+    """
+    trajectories = described["expert_queries"] / agent.worth(1)
+    return {
+        "num_trajectories": int(trajectories) if trajectories % 1 == 0 else round(trajectories, 3),
+        "subsample": agent.query_every,
+        "demos_sha256": agent.visits.expert.fingerprint,
+        "expert_queries": agent.visits.expert_queries,
+        "expert_steps": agent.visits.expert_steps,
+    }
 
 
 def _chosen(
     agent: Learner, folder: Path, choice: _Choice
-) -> tuple[NumpyPolicy, dict[str, Any], float]:
+) -> tuple[AnyPolicy, dict[str, Any], float]:
     """Return the policy to keep, what final.json says of the choice, and the steps it took."""
     final = agent.policy
     if choice.keep == "final":
         return final, {}, 0.0
     shown = choice.held_out or agent.demonstrations
     assert shown is not None  # `learn` has checked it
-    policies = {path.stem: NumpyPolicy.load(path, agent.spec) for path in folder.glob("step_*.npz")}
+    policies: dict[str, AnyPolicy]
+    policies = {path.stem: load_policy(path, agent.spec) for path in folder.glob("step_*.npz")}
     policies |= {"final": final, **choice.candidates}
     found = {
         name: match(policy, agent.env, shown, MATCH_EPISODES, EVALUATION_SEED + 2)

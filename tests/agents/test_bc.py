@@ -11,7 +11,7 @@ from tests import toys
 @pytest.mark.slow
 def test_cloning_imitates_the_linear_expert_and_stops_at_its_best(shown):
     agent = BC(toys.linear(), shown, BCConfig(learning_rate=3e-3))
-    assert len(agent._train[0]) == 175 and len(agent._held_out[0]) == 75
+    assert len(agent._fit.train.states) == 175 and len(agent._fit.held_out.states) == 75
     losses, kernels = [], []
     for epoch, metrics in agent.iterate():
         losses.append(metrics["held_out_loss"])
@@ -31,7 +31,7 @@ def test_few_pairs_are_on_both_sides(shown, steps, train, held):
     states, _ = few.pairs(agent.spec)
     rows = len(states)
     assert rows == steps
-    assert (len(agent._train[0]), len(agent._held_out[0])) == (train, held)
+    assert (len(agent._fit.train.states), len(agent._fit.held_out.states)) == (train, held)
     assert len(list(agent.iterate())) == 3
     assert all(np.isfinite(w).all() for w in agent.policy.weights)
 

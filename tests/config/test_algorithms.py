@@ -8,8 +8,10 @@ import pytest
 from mgail_tf.config.algorithms import (
     CONFIGS,
     BCConfig,
+    DAggerConfig,
     GAILConfig,
     MGAILConfig,
+    SMILeConfig,
     TRPOConfig,
     describe,
 )
@@ -43,6 +45,9 @@ BAD = {  # class -> setting -> values that are refused by its name
         "compile": (True,),
         "predict_termination": (1, "yes"),
         "updates_per_step": (20.0,),  # not updates_per_call divided by a whole number
+        "learning_rate_schedule": ("cosine",),
+        "restart_period": (0,),
+        "restart_multiplier": (0.5,),
     },
     BCConfig: {
         "horizon": (3,),  # another algorithm's
@@ -57,6 +62,8 @@ BAD = {  # class -> setting -> values that are refused by its name
         "compile": ("xla_unrolled",),
     },
     GAILConfig: {"discriminator_steps": (0,), "batch_steps": ([],)},
+    SMILeConfig: {"alpha": (0.0, 1.5), "iterations": (0,), "query_every": (0,), "hidden": ((0,),)},
+    DAggerConfig: {"expert_decay": (1.0, -0.1), "alpha": (0.5,)},
 }
 ROWS = [
     (config, name, value)

@@ -180,7 +180,7 @@ TRAIN = "--task=cartpole --demos={given}/demos.npz"  # a flag that is given twic
 ALWAYS = {
     **dict.fromkeys(("train_bc", "train_gail", "train_mgail"), TRAIN),
     **dict.fromkeys(("train_expert", "evaluate", "export_policy"), "--task=cartpole"),
-    **dict.fromkeys(("collect_demos", "record_video"), "--task=cartpole"),
+    **dict.fromkeys(("collect_demos", "record_video", "train_interactive"), "--task=cartpole"),
 }
 CASES = [  # script, its flags beside those above, file or flag or setting in the line, exit code
     # demonstrations
@@ -248,6 +248,29 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("train_gail", "--workers=2", "workers: found 2", 2),
     ("train_gail", "--set=num_envs=2 --workers=3", "workers: found 3", 2),
     ("quickstart", "--task=Pendulum-v1", "--task=Pendulum-v1", 2),
+    # experts that are asked
+    ("train_interactive", "--task=Pendulum-v1", "Pendulum-v1: found no committed expert", 2),
+    ("train_interactive", "--expert=no.npz", "no.npz: no such policy file", 2),
+    ("train_interactive", "--expert={given}/acrobot.npz", "acrobot.npz: env_id: ", 2),
+    ("train_interactive", "--expert=full", "full: not an exported policy", 2),
+    ("train_interactive", "--method=bc", "method", 2),
+    ("train_interactive", "--queries=0", "queries", 2),
+    ("train_interactive", "--queries=5", "expert_queries: found 5, expected at least 20", 2),
+    ("train_interactive", "--queries=50 --num_trajectories=1", "--queries and --num_traj", 2),
+    (
+        *("train_interactive", "--method=forward_training --queries=199"),
+        *("expert_queries: found 199, expected at least 200", 2),
+    ),
+    ("train_interactive", "--method=forward_training --subsample=5", "--subsample: ", 2),
+    ("train_interactive", "--method=smile --set=alpha=0", "alpha: found 0", 2),
+    ("train_interactive", "--method=dagger --set=alpha=0.5", "alpha", 2),
+    (
+        "train_interactive",
+        "--method=forward_training --task=ToyEndless-v0 --expert={given}/cartpole.npz",
+        "env_id: ",
+        2,
+    ),
+    ("train_interactive", "--out=full", "full: ", 2),
     # folders of runs
     ("train_bc", "--out=precious", "precious: ", 2),
     ("train_bc", "--out=precious/a", "precious/a: ", 2),

@@ -73,6 +73,15 @@ def test_help_settings_lists_every_setting_with_its_meaning(script, capsys):
     assert all(len(meaning.strip()) > 5 for meaning in lines[1::2])
 
 
+@pytest.mark.parametrize("method", ["forward_training", "smile", "dagger"])
+def test_help_settings_lists_those_of_the_method(method, capsys):
+    assert run("train_interactive", "--help_settings", f"--method={method}") == 0
+    lines = capsys.readouterr().out.splitlines()
+    defaults = dataclasses.asdict(CONFIGS[method]())
+    assert lines[::2] == [f"  {name}={value}" for name, value in defaults.items()]
+    assert all(len(meaning.strip()) > 5 for meaning in lines[1::2])
+
+
 # -- jobs --------------------------------------------------------------------------------------
 
 
@@ -129,6 +138,33 @@ def test_imitators_are_collected_into_one_table(tmp_path, cartpole_demos, capsys
     algorithms = [row["algorithm"] for row in rows_of(out / "runs.csv")]
     assert algorithms == ["bc", "bc", "mgail", "mgail", "gail", "gail"]
     assert {row["algorithm"] for row in rows_of(out / "curves.csv")} == {"mgail", "gail"}
+
+
+@pytest.mark.slow
+def test_expert_is_asked_by_every_method(tmp_path, capsys):
+    for method, trajectories in (("forward_training", 3), ("smile", 1.5), ("dagger", 1.5)):
+        out = tmp_path / method
+        flags = ["--task=cartpole", f"--method={method}", f"--out={out}", "--smoke"]
+        assert run("train_interactive", *flags) == 0
+        printed = capsys.readouterr().out
+        assert "30 expert queries" in printed
+        row = json.loads((out / "final.json").read_text())["rows"][0]
+        assert (row["expert_queries"], row["num_trajectories"]) == (30, trajectories)
+        assert row["subsample"] == (1 if method == "forward_training" else 10)
+        assert row["variant"] == ("T10" if method == "forward_training" else "default")
+        _check_tensorboard(out, "expert_queries")
+        assert run("train_interactive", *flags, "--resume") == 0  # it is finished
+        assert capsys.readouterr().out == printed
+        if method == "forward_training":  # its environment is another one: a shorter one
+            continue
+        scores = []
+        for policy in (f"--policy={out / 'policy.npz'}", f"--saved_model={out / 'saved_model'}"):
+            assert run("evaluate", "--task=cartpole", policy, "--smoke") == 0
+            scores.append(capsys.readouterr().out.splitlines()[-2])
+        assert scores[0] == scores[1] and "deterministic" in scores[0]
+    names = [tmp_path / name for name in ("forward_training", "smile", "dagger")]
+    assert run("collect", *names, "--out", tmp_path / "tables") == 0
+    assert len(rows_of(tmp_path / "tables/runs.csv")) == 6
 
 
 @pytest.mark.slow

@@ -193,6 +193,9 @@ class MGAIL(Resumable):
             self.run_updates, jit_compile=config.compile != "graph"
         )
         self._updates = 0
+        self._restarting = keras.optimizers.schedules.CosineDecayRestarts(
+            1.0, config.restart_period, config.restart_multiplier
+        )
 
     @property
     def policy(self) -> NumpyPolicy:
@@ -445,9 +448,11 @@ class MGAIL(Resumable):
     def _anneal(self, progress: float) -> None:
         """Set what changes over the run: learning rates and the policy's standard deviation."""
         config = self.config
-        if config.learning_rate_schedule == "linear":
+        if config.learning_rate_schedule != "constant":
             left = 1.0 - 0.9 * progress
             self.policy_optimiser.learning_rate = left * config.policy_learning_rate
+            if config.learning_rate_schedule == "cosine_restarts":
+                left = float(self._restarting(self._updates))
             self.model_optimiser.learning_rate = left * config.model_learning_rate
             self.discriminator_optimiser.learning_rate = left * self._strength.learning_rate
             if self._judges_ends:

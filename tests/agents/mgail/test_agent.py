@@ -149,6 +149,30 @@ def test_deviation_and_learning_rates_are_linear_over_the_run(shown):
             np.testing.assert_allclose(rates, [(1.0 - 0.9 * progress) * first, first], rtol=1e-5)
 
 
+def test_rates_of_model_and_discriminator_restart_in_ever_longer_periods(shown):
+    restarts = {"learning_rate_schedule": "cosine_restarts", "restart_period": 100}
+    agent = _agent(shown, **restarts, restart_multiplier=2.0)
+    # periods of 100 and 200 updates: half of the first, its end, halves of the second, its end
+    for updates, share in (
+        (0, 1.0),
+        (50, 0.5),
+        (100, 1.0),
+        (150, 0.853553),
+        (200, 0.5),
+        (300, 1.0),
+    ):
+        agent._updates = updates
+        agent._anneal(0.5)
+        for name in ("model", "discriminator"):
+            rate = float(getattr(agent, f"{name}_optimiser").learning_rate)
+            expected = share * getattr(TINY, f"{name}_learning_rate")
+            np.testing.assert_allclose(rate, expected, rtol=1e-3)
+        rate = float(agent.policy_optimiser.learning_rate)
+        np.testing.assert_allclose(rate, 0.55 * TINY.policy_learning_rate, rtol=1e-5)
+    with pytest.raises(BadInput, match=r"^restart_period: found 1, expected at least"):
+        _agent(shown, **restarts | {"restart_period": 1, "updates_per_call": 2})
+
+
 def test_environment_that_returns_nan_is_refused(shown):
     env = dataclasses.replace(shown, env_id="")
     with pytest.raises(BadInput, match="ToyBlind-v0"):

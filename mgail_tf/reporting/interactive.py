@@ -1,0 +1,172 @@
+"""What asking an expert costs: score against expert actions, and Forward Training against T."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter
+
+from mgail_tf.config.tasks import TASKS
+from mgail_tf.errors import BadInput
+from mgail_tf.reporting.tables import read
+
+_LINES = {  # algorithm -> (label, colour)
+    "bc": ("BC", "tab:green"),
+    "gail": ("GAIL", "tab:orange"),
+    "mgail": ("MGAIL", "tab:blue"),
+    "forward_training": ("Forward Training", "tab:purple"),
+    "smile": ("SMILe", "tab:brown"),
+    "dagger": ("DAgger", "tab:red"),
+}
+ASKING = ("forward_training", "smile", "dagger")
+_COLUMNS = (
+    *("task", "algorithm", "variant", "num_trajectories", "subsample", "seed", "env_steps"),
+    *("mode", "normalised", "wall_seconds"),
+)
+
+
+def _runs(folder: Path) -> pd.DataFrame:
+    runs = read(folder / "runs.csv", ["algorithm", "mode"])
+    if not runs["algorithm"].isin(ASKING).any():
+        return pd.DataFrame(columns=_COLUMNS)
+    return read(folder / "runs.csv", _COLUMNS).query("mode == 'deterministic'")
+
+
+def asked_tasks(folder: Path) -> list[str]:
+    """Return the tasks of which runs.csv has a run that asked an expert, and experts.csv its score.
+
+    Raises:
+        BadInput: a table is missing, or lacks columns.
+    """
+    runs, known = _runs(folder), read(folder / "experts.csv", ["task"])["task"]
+    asked = runs[runs["algorithm"].isin(ASKING)]
+    if not len(asked):
+        return []
+    found = set(asked[asked["variant"] == "default"]["task"]) & {*known}
+    return [task for task in TASKS if task in found] + sorted(found - {*TASKS})
+
+
+def queries_table(folder: Path) -> pd.DataFrame:
+    """Return a row a task, algorithm and number of expert actions that it learnt from.
+
+    Expert actions are queries, or demonstrated pairs: what the trajectories hold, one pair in
+    `subsample` kept. Final policies of the default variant, deterministic; means over seeds.
+
+    Raises:
+        BadInput: a table is missing, or there is no run that asked an expert.
+    """
+    tasks = asked_tasks(folder)
+    if not tasks:
+        raise BadInput(f"{folder / 'runs.csv'}: found no run of {', '.join(ASKING)}")
+    experts = read(folder / "experts.csv", ["task", "mode", "length_mean"])
+    lengths = experts.query("mode == 'deterministic'").set_index("task")["length_mean"]
+    runs = _runs(folder).query("variant == 'default' and task in @tasks").copy()
+    runs = runs[runs["algorithm"].isin([*_LINES])]
+    held = np.ceil(runs["task"].map(lengths) / runs["subsample"])
+    runs["expert_actions"] = (runs["num_trajectories"] * held).round().astype(int)
+    by = ["task", "algorithm", "expert_actions"]
+    table = runs.groupby(by).agg(
+        seeds=("seed", "nunique"),
+        env_steps=("env_steps", "mean"),
+        wall_seconds=("wall_seconds", "mean"),
+        normalised=("normalised", "mean"),
+        normalised_min=("normalised", "min"),
+        normalised_max=("normalised", "max"),
+    )
+    return table.reset_index().round(4)
+
+
+def plot_queries(folder: Path, picture: Path) -> list[str]:
+    """Draw the normalised score over the expert actions that were learnt from, a panel a task.
+
+    A line is the mean of the seeds, a bar their range. Reads runs.csv and experts.csv.
+
+    Returns:
+        The tasks drawn.
+
+    Raises:
+        BadInput: a table is missing, or there is no run that asked an expert.
+    """
+    table, tasks = queries_table(folder), asked_tasks(folder)
+    columns = min(4, len(tasks))
+    height = math.ceil(len(tasks) / columns)
+    figure = Figure(figsize=(3.0 * columns + 0.4, 2.5 * height + 0.7), layout="constrained")
+    grid = figure.subplots(height, columns, squeeze=False, sharey=True)
+    for axes in grid.flat[len(tasks) :]:
+        axes.axis("off")
+    handles: dict[str, Any] = {}
+    for task, axes in zip(tasks, grid.flat, strict=False):
+        axes.axhline(1.0, color="black", lw=0.8, ls="--", label="expert as sampled")
+        for algorithm, (name, colour) in _LINES.items():
+            rows = table[(table["task"] == task) & (table["algorithm"] == algorithm)]
+            if not len(rows):
+                continue
+            mean = rows["normalised"]
+            spread = [mean - rows["normalised_min"], rows["normalised_max"] - mean]
+            drawn = rows["expert_actions"], mean, np.clip(spread, 0.0, None)
+            axes.errorbar(*drawn, fmt="o-", ms=3, lw=1.2, color=colour, label=name)
+        axes.set(xscale="log", title=TASKS[task].env_id if task in TASKS else task)
+        axes.set_xlabel("expert actions learnt from")
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    for axes in grid[:, 0]:
+        axes.set_ylabel("normalised score")
+    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False)
+    figure.savefig(picture, dpi=150)
+    return tasks
+
+
+def horizons_table(folder: Path) -> pd.DataFrame:
+    """Return a row a task and time limit T of Forward Training's runs labelled T50, T200, ...
+
+    Empty where there are none. `launch/train_interactive.py --horizon` labels runs so.
+
+    Raises:
+        BadInput: runs.csv is missing, or lacks columns.
+    """
+    runs = _runs(folder)
+    runs = runs[runs["algorithm"] == "forward_training"].copy()
+    runs["horizon"] = runs["variant"].astype(str).str.extract(r"^T(\d+)$", expand=False)
+    runs = runs.dropna(subset=["horizon"]).astype({"horizon": int})
+    table = runs.groupby(["task", "horizon"]).agg(
+        seeds=("seed", "nunique"),
+        env_steps=("env_steps", "mean"),
+        wall_seconds=("wall_seconds", "mean"),
+        normalised=("normalised", "mean"),
+        normalised_min=("normalised", "min"),
+    )
+    return table.reset_index().round(4)
+
+
+def plot_horizons(folder: Path, picture: Path) -> list[str]:
+    """Draw what Forward Training costs and scores against its time limit T.
+
+    Returns:
+        The tasks drawn.
+
+    Raises:
+        BadInput: runs.csv is missing, or has no run labelled by its time limit.
+    """
+    table = horizons_table(folder)
+    if not len(table):
+        raise BadInput(f"{folder / 'runs.csv'}: found no run of forward_training labelled T50, ...")
+    figure = Figure(figsize=(9.0, 2.8), layout="constrained")
+    panels = {
+        "normalised": "normalised score",
+        "env_steps": "environment steps",
+        "wall_seconds": "seconds",
+    }
+    for axes, (column, name) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+        for task, rows in table.groupby("task"):
+            axes.plot(rows["horizon"], rows[column], "o-", ms=3, label=task)
+        axes.set(xlabel="T, steps and policies", ylabel=name, xscale="log")
+        if column != "normalised":
+            axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.legend(fontsize=7, frameon=False)
+    figure.savefig(picture, dpi=150)
+    return sorted(set(table["task"]))
