@@ -49,7 +49,7 @@ def record_video(
     steps and the return of the episode so far.
 
     Args:
-        policies: one or more, each with `act(state, rng)`, or with `at(step)` that returns such a one.
+        policies: one or more, each with `act(state, rng)`, or with `at(step)` returning such a one.
         env: a task's name, a Gymnasium id, or an environment or a function that makes one with
             `render_mode="rgb_array"`. An object is reset and stepped itself. Of MuJoCo use ids:
             they are drawn in a process of their own, because MuJoCo's software renderers and
