@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -440,6 +441,13 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
         **options,
     )
     return out
+
+
+def environment_flags(get: Mapping[str, Any]) -> str:
+    """Return the flags that name the environment, for a command line."""
+    words = [f"--task={get['task']}", *(f"--import={module}" for module in get["import"])]
+    words += [f"--env_kwargs={get['env_kwargs']}"] if get["env_kwargs"] else []
+    return shlex.join(words)
 
 
 def say(text: str) -> None:

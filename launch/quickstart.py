@@ -31,7 +31,7 @@ def job(get: dict[str, Any]) -> None:
         keep = get["keep"] if algorithm == "mgail" else "final"
         run = {**get, "out": str(out / algorithm), "set": settings, "keep": keep}
         folder = _flags.train(algorithm, run)
-    print(mg.verdict(folder))
+    print(mg.verdict(folder, _flags.environment_flags(get)))
 
 
 main = _flags.script(job, FLAGS, settings_of="mgail")

@@ -15,7 +15,7 @@ FLAGS = _flags.define(*(n for n in _flags.IMITATION if n not in ("env_steps", "k
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    print(mg.verdict(_flags.train("bc", get)))
+    print(mg.verdict(_flags.train("bc", get), _flags.environment_flags(get)))
 
 
 main = _flags.script(job, FLAGS, settings_of="bc")

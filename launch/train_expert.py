@@ -17,7 +17,7 @@ FLAGS = _flags.define(*_flags.TRAINING, "workers")
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    print(mg.verdict(_flags.train("trpo", get)))
+    print(mg.verdict(_flags.train("trpo", get), _flags.environment_flags(get)))
 
 
 main = _flags.script(job, FLAGS, settings_of="trpo")

@@ -100,7 +100,7 @@ def job(get: dict[str, Any]) -> None:
         label=label,
         progress=True,
     )
-    print(mg.verdict(out))
+    print(mg.verdict(out, _flags.environment_flags(get)))
 
 
 def _limited(env: EnvLike, horizon: int) -> EnvLike:

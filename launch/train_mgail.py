@@ -15,7 +15,7 @@ FLAGS = _flags.define(*_flags.IMITATION)
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    print(mg.verdict(_flags.train("mgail", get)))
+    print(mg.verdict(_flags.train("mgail", get), _flags.environment_flags(get)))
 
 
 main = _flags.script(job, FLAGS, settings_of="mgail")

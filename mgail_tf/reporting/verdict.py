@@ -10,24 +10,32 @@ from typing import Any
 from mgail_tf.errors import BadInput, one_line
 
 _REACHED, _CLOSE = 0.95, 0.8  # of the way from random actions to the expert
+_KINDS = {"success": ".0%", "normalised": ".2f", "told apart": ".0%", "distance": ".2f"}
 _ALIKE, _APART = 0.6, 0.9  # classifier's balanced accuracy
 
 
-def verdict(run_dir: str | Path) -> str:
+def verdict(run_dir: str | Path, environment: str = "") -> str:
     """Return a table and a few sentences on a finished run.
 
     A cloned policy of the same demonstrations is in the table if its run lies in the same folder.
+
+    Args:
+        environment: the flags that name the environment in the commands to go on with; by default
+            --task with the name that the run knows.
 
     Raises:
         BadInput: the folder holds no finished run.
     """
     path = Path(run_dir)
     final, config = _read(path / "final.json"), _read(path / "config.json")
-    rows = [*_levels(final), *_of_run(path, final)]
+    rows = [*_levels(final), *_of_run(final)]
     if final["algorithm"] != "bc" and (clone := _clone(path, config)):
-        rows[1:1] = _of_run(clone, _read(clone / "final.json"))
+        cloned = _read(clone / "final.json")
+        if cloned.get("match", {}).get("against") != final.get("match", {}).get("against"):
+            cloned.pop("match", None)  # not to be compared
+        rows[1:1] = _of_run(cloned)
     lines = [_title(final, config), "", *_table(rows), ""]
-    lines += _sentences(final, config, path)
+    lines += _sentences(final, config, path, environment or f"--task={config['task']}")
     return "\n".join(lines)
 
 
@@ -61,18 +69,22 @@ def _title(final: Mapping[str, Any], config: Mapping[str, Any]) -> str:
 
 def _levels(final: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the expert's line, and that of random actions."""
+    random = {"policy": "random actions", "return": _number(final["random_return"])}
+    random |= _match_of(final, "random")
     if final["algorithm"] == "trpo":  # it is the expert
         expert = []
     else:
         expert = [{"policy": "expert, as shown", "return": _number(final["expert_return"])}]
-    return [*expert, {"policy": "random actions", "return": _number(final["random_return"])}]
+    return [*expert, random]
 
 
-def _of_run(path: Path, final: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _of_run(final: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return a run's lines, one a mode."""
     names = {"bc": "cloned", "trpo": "trained on the reward"}
     names |= dict.fromkeys(("dagger", "forward_training", "smile"), "imitated by asking")
     name = names.get(final["algorithm"], f"imitated ({final['algorithm']})")
+    if final.get("kept", "final") != "final":
+        name = f"kept ({final['kept']})"
     return [
         {
             "policy": f"{name}, {'mean action' if row['mode'] == 'deterministic' else 'sampled'}",
@@ -81,6 +93,7 @@ def _of_run(path: Path, final: Mapping[str, Any]) -> list[dict[str, Any]]:
             "length": _number(row["length_mean"]),
             "success": _number(final.get("success_rates", {}).get(row["mode"])),
             "normalised": _number(row["normalised"]),
+            **(_match_of(final, "policy") if row["mode"] == "deterministic" else {}),
         }
         for row in final["rows"]
     ]
@@ -102,19 +115,22 @@ def _clone(path: Path, config: Mapping[str, Any]) -> Path | None:
 def _table(rows: list[dict[str, Any]]) -> list[str]:
     """Return aligned lines; a column that nobody has a number for is left out."""
     widths = {"return": 11, "std": 10, "length": 9, "success": 9, "normalised": 12}
+    widths |= {"told apart": 12, "distance": 10}
     shown = [n for n in widths if any(not math.isnan(row.get(n, math.nan)) for row in rows)]
     lines = ["policy".ljust(32) + "".join(name.rjust(widths[name]) for name in shown)]
     for row in rows:
         texts = []
         for name in shown:
             value = row.get(name, math.nan)
-            kind = ".0%" if name == "success" else ".2f" if name == "normalised" else ",.1f"
+            kind = _KINDS.get(name, ",.1f")
             texts.append(("" if math.isnan(value) else f"{value:{kind}}").rjust(widths[name]))
         lines.append((row["policy"].ljust(32) + "".join(texts)).rstrip())
     return lines
 
 
-def _sentences(final: Mapping[str, Any], config: Mapping[str, Any], path: Path) -> list[str]:
+def _sentences(
+    final: Mapping[str, Any], config: Mapping[str, Any], path: Path, environment: str
+) -> list[str]:
     lines = []
     score = _number(final["rows"][0]["normalised"])
     if final["algorithm"] != "trpo":
@@ -145,22 +161,26 @@ def _sentences(final: Mapping[str, Any], config: Mapping[str, Any], path: Path) 
         )
     if final["algorithm"] == "bc":
         lines += _stopping(config, path)
-    task = config["task"]
     lines += [
         "",
         f"policy: {path}/policy.npz and {path}/saved_model (for TensorFlow alone)",
-        f"next:   python launch/record_video.py --task={task} --policies={path} --out=policy.mp4",
-        f"        python launch/export_policy.py --task={task} --policy={path} --format=onnx",
+        f"next:   python launch/record_video.py {environment} --policies={path} --out=policy.mp4",
+        f"        python launch/export_policy.py {environment} --policy={path} --format=onnx",
     ]
     return lines
 
 
+def _match_of(final: Mapping[str, Any], name: str) -> dict[str, float]:
+    """Return how far the policy's or random behaviour is from the demonstrations."""
+    found = final.get("match", {}).get(name, {})
+    names = {"told apart": "classifier_accuracy", "distance": "distance"}
+    return {column: _number(found.get(key)) for column, key in names.items()}
+
+
 def _match_sentence(final: Mapping[str, Any]) -> list[str]:
-    """Return what the match with demonstrations comes to, beside that of random actions."""
-    if "match" not in final:
-        return []
-    found, random = final["match"]["policy"], final["match"]["random"]
-    accuracy = _number(found["classifier_accuracy"])
+    """Return what the match with demonstrations comes to, and what its columns mean."""
+    found = _match_of(final, "policy")
+    accuracy = found["told apart"]
     if math.isnan(accuracy):
         return []
     means = (
@@ -171,10 +191,8 @@ def _match_sentence(final: Mapping[str, Any]) -> list[str]:
         else "alike in part"
     )
     return [
-        f"A classifier tells its mean actions from {final['match']['against']} in "
-        f"{accuracy:.0%} of cases (50% is chance: {means}; random actions "
-        f"{_number(random['classifier_accuracy']):.0%}); distance {found['distance']:.2f} "
-        f"(random {random['distance']:.2f}, the same 0)."
+        f"A classifier tells its mean actions from {final['match']['against']} in {accuracy:.0%} "
+        f"of cases: {means} (50% is chance). The distance is 0 where behaviour is the same."
     ]
 
 
