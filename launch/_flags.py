@@ -320,7 +320,7 @@ def demonstrations(get: Mapping[str, Any]) -> tuple[mg.Demonstrations, mg.Demons
     task, name, held = TASKS.get(get["task"]), get["task"], get.get("held_out_trajectories") or 0
     spec = make(get["env"], get["seed"]).spec
     if not get["demos"]:
-        _check_expert(name, "--demos=FILE")
+        check_expert(name, "--demos=FILE")
     shown = mg.Demonstrations.load(get["demos"]) if get["demos"] else mg.expert_demonstrations(name)
     shown = shown.for_spec(spec)
     count = get["num_trajectories"] or (task.num_trajectories if task else None)
@@ -337,7 +337,7 @@ def demonstrations(get: Mapping[str, Any]) -> tuple[mg.Demonstrations, mg.Demons
     return shown.sample(count or len(shown) - held, every, get["seed"]), held_out
 
 
-def _check_expert(task: str, flag: str) -> None:
+def check_expert(task: str, flag: str) -> None:
     """Refuse an environment that is not one of the tasks; say which flag replaces their expert.
 
     Raises:
@@ -360,7 +360,7 @@ def policy_of(get: Mapping[str, Any], spec: Spec, flag: str = "--policy") -> Pol
         BadInput: there is no such file, it is none of a policy, or it does not fit.
     """
     if not get["policy"]:
-        _check_expert(get["task"], f"{flag}=FILE")
+        check_expert(get["task"], f"{flag}=FILE")
         return experts.load(get["task"], spec)
     path = Path(get["policy"])
     if path.suffix == ".onnx":

@@ -80,6 +80,10 @@ def job(get: dict[str, Any]) -> None:
     asked = f"-{get['queries']}" if get["queries"] else ""
     asked = f"-{get['num_trajectories']}trajectories" if get["num_trajectories"] else asked
     out = _flags.folder(get, f"{method}-{get['task']}-{label}{asked}-seed{get['seed']}")
+    if get["queries"] and get["num_trajectories"]:
+        raise mg.BadInput("--queries and --num_trajectories: found both, expected one")
+    if not get["expert"]:
+        _flags.check_expert(get["task"], "--expert=FILE")
     expert = get["expert"] or (weights_path(get["task"]) if get["task"] in TASKS else None)
     _flags.say("loading TensorFlow ...")
     _flags.load_tensorflow(get["threads"])
@@ -87,8 +91,6 @@ def job(get: dict[str, Any]) -> None:
     agent = kinds[method](env, expert, config, get["seed"])
     queries = get["queries"] or (fewest if smoke else None)
     if get["num_trajectories"]:
-        if get["queries"]:
-            raise mg.BadInput("--queries and --num_trajectories: found both, expected one")
         queries = agent.worth(get["num_trajectories"])
     agent.learn(
         queries,
