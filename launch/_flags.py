@@ -40,6 +40,12 @@ _POLICY_HELP = (
     "A policy.npz, a run's folder, an exported SavedModel's folder or an .onnx file; "
     "default: the committed expert."
 )
+
+
+def _define_keep(name: str, default: str, text: str, flag_values: flags.FlagValues) -> None:
+    flags.DEFINE_enum(name, default, ["final", "best_match"], text, flag_values)
+
+
 # Shared flags by name: how each is defined, its default, its help, its least value.
 _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "task": (flags.DEFINE_string, "hopper", _TASK_HELP, None),
@@ -76,7 +82,7 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
         0,
     ),
     "keep": (
-        flags.DEFINE_string,
+        _define_keep,
         "final",
         "final, or best_match: the policy on the way, or the cloned one, that matches best.",
         None,
@@ -409,8 +415,7 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
     config, total = settings(algorithm, get)
     label = get.get("label") or get.get("preset") or "default"
     out = folder(get, f"{algorithm}-{get['task']}-{label}-seed{get['seed']}")
-    if (keep := get.get("keep") or "final") not in ("final", "best_match"):
-        raise mg.BadInput(f"--keep: found {keep!r}, expected final or best_match")
+    keep = get.get("keep") or "final"
     if (workers := get.get("workers", 1)) > getattr(config, "num_envs", 1):
         expected = f"at most {config.num_envs} (--set num_envs)"
         raise mg.BadInput(f"--workers: found {workers}, expected {expected}")

@@ -33,19 +33,21 @@ def job(get: dict[str, Any]) -> None:
         raise mg.BadInput("--policy and --saved_model: found both, expected one")
     spec = mg.make(get["env"], 0).spec
     policy = _flags.policy_of({**get, "policy": get["policy"] or get["saved_model"]}, spec)
+    shown = mg.Demonstrations.load(get["demos"]).for_spec(spec) if get["demos"] else None
     episodes = 2 if get["smoke"] else get["episodes"]
     for mode in MODES:
         if mode == "stochastic" and isinstance(policy, mg.OnnxPolicy):
             print(f"{spec.env_id}: an ONNX policy is deterministic only: no stochastic episodes")
             continue
         print(f"{spec.env_id}: {mg.evaluate(policy, get['env'], episodes, get['seed'], mode)}")
-    if get["demos"]:
-        _compare(get, policy, spec, min(episodes, 20))
+    if shown:
+        _compare(get, policy, shown, spec, min(episodes, 20))
 
 
-def _compare(get: dict[str, Any], policy: Any, spec: Spec, episodes: int) -> None:
+def _compare(
+    get: dict[str, Any], policy: Any, shown: mg.Demonstrations, spec: Spec, episodes: int
+) -> None:
     """Print the match with demonstrations of the policy, of a clone of them, and of chance."""
-    shown = mg.Demonstrations.load(get["demos"]).for_spec(spec)
     _flags.say("cloning the demonstrations, to compare with ...")
     _flags.load_tensorflow(get["threads"])
     clone = mg.BC(get["env"], shown, mg.BCConfig(max_epochs=3) if get["smoke"] else None).learn()

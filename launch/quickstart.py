@@ -14,6 +14,7 @@ import _flags
 
 import mgail_tf as mg
 from mgail_tf.config.tasks import TASKS
+from mgail_tf.files import check_free
 
 FLAGS = _flags.define(*(name for name in _flags.IMITATION if name not in ("label", "preset")))
 
@@ -26,6 +27,8 @@ def job(get: dict[str, Any]) -> None:
         raise mg.BadInput(f"--task={task}: expected --demos with it, or one of {names}")
     out = Path(get["out"] or f"runs/imitate-{_flags.as_file_name(task)}-seed{seed}")
     _flags.settings("mgail", get)  # refused before anything is trained
+    if not get["resume"]:
+        check_free(out)
     for algorithm in ("bc", "mgail"):
         settings = get["set"] if algorithm == "mgail" else []
         keep = get["keep"] if algorithm == "mgail" else "final"

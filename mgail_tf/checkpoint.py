@@ -9,6 +9,7 @@ under its final name is whole.
 import json
 import os
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,15 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _is_saved(path: Path) -> bool:
+    """Return whether `write` wrote a file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return f"{_JSON}.npy" in archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -175,10 +185,14 @@ class Resumable:
     def save(self, path: str | Path) -> None:
         """Write everything that is needed to go on to one npz file (nothing is pickled).
 
+        What was saved there before is replaced, a file of another kind is not.
+
         Raises:
-            BadInput: the file cannot be written.
+            BadInput: the file cannot be written, or is of another kind.
         """
         path = Path(path)
+        if path.exists() and not _is_saved(path):
+            raise BadInput(f"{path}: exists and is no saved agent; choose another name")
         try:
             write(path, self.state_dict())
         except OSError as error:

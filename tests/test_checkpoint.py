@@ -132,3 +132,15 @@ def test_file_that_cannot_be_written_is_refused(saved, tmp_path):
     made, path = saved
     with pytest.raises(BadInput, match=str(path)):
         made.save(path / "below.npz")
+
+
+def test_a_file_of_another_kind_is_not_replaced(saved, tmp_path):
+    made, path = saved
+    made.save(path)  # its own file is
+    for name, content in (("demos.npz", None), ("notes.txt", b"mine")):
+        other = tmp_path / name
+        other.write_bytes(content) if content else np.savez(other, states=np.zeros(3))
+        before = other.read_bytes()
+        with pytest.raises(BadInput, match=r"^[^\n]*exists and is no saved agent"):
+            made.save(other)
+        assert other.read_bytes() == before

@@ -29,6 +29,7 @@ from mgail_tf.data import formats
 from mgail_tf.data.formats import Recorded
 from mgail_tf.data.summary import Summary, summarise
 from mgail_tf.errors import UNREADABLE, BadInput
+from mgail_tf.files import check_absent, make_folder
 from mgail_tf.types import Episode, Spec, StateActions
 
 _LARGEST = 1 << 30  # bytes out of a file that is 20 times smaller
@@ -268,7 +269,11 @@ class Demonstrations:
         )
 
     def save(self, path: str | Path | io.BytesIO) -> None:
-        """Write the npz file; the same demonstrations give the same bytes."""
+        """Write the npz file; the same demonstrations give the same bytes.
+
+        Raises:
+            BadInput: a file is there already, or it cannot be written.
+        """
         arrays: dict[str, Any] = {"states": self.states, "actions": self.actions}
         if not np.isnan(self.rewards).all():
             arrays["rewards"] = self.rewards
@@ -276,7 +281,17 @@ class Demonstrations:
         arrays["env_id"] = self.env_id
         if not self.ends_recorded:
             arrays["ends_recorded"] = self.ends_recorded
-        np.savez_compressed(path, **arrays)
+        if isinstance(path, io.BytesIO):
+            np.savez_compressed(path, **arrays)
+            return
+        path = Path(path)
+        check_absent(path)
+        make_folder(path.parent)
+        try:
+            with path.open("xb") as file:
+                np.savez_compressed(file, **arrays)
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
 
     def __repr__(self) -> str:
         """Return one line for a person."""

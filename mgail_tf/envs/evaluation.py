@@ -62,8 +62,9 @@ def evaluate(
 
     Args:
         policy: an agent's `policy`, or anything with `act(state, rng)`, or with `at(step)` that
-            returns such a thing for each step of an episode. Whether an episode was a
-            success is what `info["is_success"]` or `info["success"]` says at its last step.
+            returns such a thing for each step of an episode. It returns samples in [-1, 1] units,
+            or one-hot where actions are discrete. Whether an episode was a success is what
+            `info["is_success"]` or `info["success"]` says at its last step.
         seed: of the environment and of what is sampled.
         mode: "deterministic" (the mean or most probable action) or "stochastic".
         seen: is given every episode.

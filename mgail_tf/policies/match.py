@@ -76,7 +76,8 @@ def match(
     """Run whole episodes of a policy and compare them with demonstrations; no reward is used.
 
     Args:
-        policy: an agent's `policy`, or anything with `act(state, rng)`.
+        policy: an agent's `policy`, or anything with `act(state, rng)`, which returns a sample in
+            [-1, 1] units, or one-hot where actions are discrete.
         demonstrations: whole episodes, best such as training has not seen; how they are
             sub-sampled plays no part.
         seed: of the environment and of what is sampled.

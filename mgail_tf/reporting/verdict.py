@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput, one_line
 
 _REACHED, _CLOSE = 0.95, 0.8  # of the way from random actions to the expert
@@ -29,13 +30,21 @@ def verdict(run_dir: str | Path, environment: str = "") -> str:
     path = Path(run_dir)
     final, config = _read(path / "final.json"), _read(path / "config.json")
     rows = [*_levels(final), *_of_run(final)]
-    if final["algorithm"] != "bc" and (clone := _clone(path, config)):
+    clone = _clone(path, config)
+    if final["algorithm"] != "bc" and clone:
         cloned = _read(clone / "final.json")
         if cloned.get("match", {}).get("against") != final.get("match", {}).get("against"):
             cloned.pop("match", None)  # not to be compared
         rows[1:1] = _of_run(cloned)
+    if "final_policy" in final and final["kept"] != "final":
+        rows.append(_final_policy(final))
     lines = [_title(final, config), "", *_table(rows), ""]
-    lines += _sentences(final, config, path, environment or f"--task={config['task']}")
+    lines += _sentences(final, config, path)
+    if final["algorithm"] != "bc" and clone:
+        lines += _compared(_of_run(final)[0], _of_run(cloned)[0])
+    known = config["task"] in TASKS
+    environment = environment or (f"--task={config['task']}" if known else "")
+    lines += ["", *_next(path, environment)]
     return "\n".join(lines)
 
 
@@ -99,6 +108,51 @@ def _of_run(final: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def _final_policy(final: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the line of the final policy where another one is kept."""
+    score = final["final_policy"]
+    low, high = (_number(final[f"{name}_return"]) for name in ("random", "expert"))
+    value = _number(score["return_mean"])
+    return {
+        "policy": f"final {final['algorithm']} policy, mean action",
+        "return": value,
+        "std": _number(score["return_std_over_episodes"]),
+        "length": _number(score["length_mean"]),
+        "normalised": (value - low) / (high - low) if high != low else math.nan,
+        "distance": _number(final["match_distances"]["final"]),
+    }
+
+
+def _compared(found: Mapping[str, Any], clone: Mapping[str, Any]) -> list[str]:
+    """Return which is better, this policy or the cloned one, by the first measure that is known."""
+    for measure, sign in (("normalised", 1.0), ("success", 1.0), ("distance", -1.0)):
+        ours, theirs = _number(found.get(measure)), _number(clone.get(measure))
+        if math.isnan(ours) or math.isnan(theirs):
+            continue
+        if ours == theirs:
+            return [f"Cloning is as good by {measure} ({theirs:.2f})."]
+        word = "better than" if sign * (ours - theirs) > 0 else "WORSE than"
+        return [f"By {measure} it is {word} cloning ({ours:.2f}, cloned {theirs:.2f})."]
+    return []
+
+
+def _next(path: Path, environment: str) -> list[str]:
+    """Return where the policy is, and what to do with it."""
+    lines = [f"policy: {path}/policy.npz and {path}/saved_model (for TensorFlow alone)"]
+    if not environment:  # it may not be registered
+        return [
+            *lines,
+            'next:   mg.record_video([agent.policy], env, "policy.mp4")',
+            '        agent.policy.export("policy.onnx", format="onnx")',
+        ]
+    script = "python launch"
+    return [
+        *lines,
+        f"next:   {script}/record_video.py {environment} --policies={path} --out=policy.mp4",
+        f"        {script}/export_policy.py {environment} --policy={path} --format=onnx",
+    ]
+
+
 def _clone(path: Path, config: Mapping[str, Any]) -> Path | None:
     """Return a finished run beside this one that cloned the same pairs."""
     same = ("task", "num_trajectories", "subsample", "demos_sha256", "seed", "env_kwargs")
@@ -128,10 +182,10 @@ def _table(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _sentences(
-    final: Mapping[str, Any], config: Mapping[str, Any], path: Path, environment: str
-) -> list[str]:
+def _sentences(final: Mapping[str, Any], config: Mapping[str, Any], path: Path) -> list[str]:
     lines = []
+    kept = final.get("kept", "final")
+    who = "It" if kept == "final" else f"The kept policy ({kept})"
     score = _number(final["rows"][0]["normalised"])
     if final["algorithm"] != "trpo":
         if math.isnan(score):
@@ -143,11 +197,11 @@ def _sentences(
             )
         else:
             found = (
-                "It reaches the expert"
+                f"{who} reaches the expert"
                 if score >= _REACHED
-                else "It comes close to the expert"
+                else f"{who} comes close to the expert"
                 if score >= _CLOSE
-                else "It does NOT reach the expert"
+                else f"{who} does NOT reach the expert"
             )
             lines.append(
                 f"{found} (normalised {score:.2f}: 0 is random actions, 1 what the "
@@ -161,12 +215,6 @@ def _sentences(
         )
     if final["algorithm"] == "bc":
         lines += _stopping(config, path)
-    lines += [
-        "",
-        f"policy: {path}/policy.npz and {path}/saved_model (for TensorFlow alone)",
-        f"next:   python launch/record_video.py {environment} --policies={path} --out=policy.mp4",
-        f"        python launch/export_policy.py {environment} --policy={path} --format=onnx",
-    ]
     return lines
 
 
@@ -183,6 +231,10 @@ def _match_sentence(final: Mapping[str, Any]) -> list[str]:
     accuracy = found["told apart"]
     if math.isnan(accuracy):
         return []
+    episodes, held_out = final["match"].get("episodes", 3), "held-out"
+    few = ""
+    if episodes < 3 and held_out in final["match"]["against"]:
+        few = f" {episodes} held-out episodes are few: hold three or more out to rely on it."
     means = (
         "a match"
         if accuracy <= _ALIKE
@@ -192,7 +244,7 @@ def _match_sentence(final: Mapping[str, Any]) -> list[str]:
     )
     return [
         f"A classifier tells its mean actions from {final['match']['against']} in {accuracy:.0%} "
-        f"of cases: {means} (50% is chance). The distance is 0 where behaviour is the same."
+        f"of cases: {means} (50% is chance). The distance is 0 where behaviour is the same." + few
     ]
 
 

@@ -39,7 +39,7 @@ class Progress:
 
     def first(self) -> None:
         """Say that the first update is being made: it is compiled, which takes a while."""
-        self.say(f"{self._name}: compiling the first update (10 to 30 s where it is new) ...")
+        self.say(f"{self._name}: compiling the first update (up to a minute where it is new) ...")
 
     def update(self, count: int, metrics: Mapping[str, float]) -> None:
         """Show a count of steps or epochs, and some of the metrics."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict, runtime_checkable
 
 from mgail_tf.config.tasks import budget, task_of
-from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.envs.evaluation import (
     EVALUATION_SEED,
     MODES,
@@ -37,6 +37,7 @@ from mgail_tf.types import Episode, Spec
 EVALUATIONS = 10  # on the way
 EVALUATION_EPISODES = 5  # of each of them
 MATCH_EPISODES = 10  # of each policy that may be kept
+FEW_EPISODES = 3  # fewer that are held out may show what the others never do
 _MATCH_COLUMNS = ("match_distance", "match_accuracy")
 
 Keep = Literal["final", "best_match"]
@@ -154,8 +155,8 @@ def learn(
             on the way (columns `match_distance` and `match_accuracy`) and at the end.
         keep: which policy the run ends with: the final one, or of that one, those of the
             evaluations on the way and `candidates` the one whose behaviour matches demonstrations
-            best (`policies.match`, held-out ones if there are any). No reward is looked at. The
-            run's label gets "+best_match", so that no table takes it for a final policy.
+            best (`policies.match`; held-out ones, if there are three episodes of them). No reward
+            is looked at. The label gets "+best_match": no table takes it for a final policy.
         candidates: further policies by name, a cloned one for example.
 
     Raises:
@@ -173,7 +174,7 @@ def learn(
     if keep == "best_match" and (agent.demonstrations is None or run_dir is None):
         raise BadInput("keep: found 'best_match', expected demonstrations and a run directory")
     if held_out is not None:
-        held_out = held_out.for_spec(agent.spec)
+        held_out = fitting(held_out, agent.spec)
     name = f"{agent.algorithm} {agent.spec.env_id}"
     if run_dir is None:
         shown = Progress(name, agent.unit, total, 0, progress)
@@ -407,7 +408,9 @@ def _chosen(
     final = agent.policy
     if choice.keep == "final":
         return final, {}, 0.0
-    shown = choice.held_out or agent.demonstrations
+    shown = agent.demonstrations
+    if choice.held_out and len(choice.held_out) >= FEW_EPISODES:
+        shown = choice.held_out
     assert shown is not None  # `learn` has checked it
     policies: dict[str, AnyPolicy]
     policies = {path.stem: load_policy(path, agent.spec) for path in folder.glob("step_*.npz")}
@@ -418,8 +421,10 @@ def _chosen(
     }
     best = min(found, key=lambda name: (found[name].distance, name != "final"))
     distances = {name: round(each.distance, 4) for name, each in found.items()}
+    score = evaluate(final, agent.env, choice.episodes, EVALUATION_SEED)
     steps = MATCH_EPISODES * sum(each.length_mean for each in found.values())
-    return policies[best], {"kept": best, "match_distances": distances}, steps
+    said = {"kept": best, "match_distances": distances, "final_policy": score.rounded()}
+    return policies[best], said, steps
 
 
 def _matches(
@@ -435,6 +440,7 @@ def _matches(
     return {
         "match": {
             "against": "held-out demonstrations" if held_out else "the demonstrations learnt from",
+            "episodes": len(shown),
             **{name: each._asdict() | {"distance": each.distance} for name, each in found.items()},
         }
     }

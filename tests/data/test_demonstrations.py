@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.errors import BadInput
 from mgail_tf.types import Episode
 from tests.checks import check_damage, refusal
 
@@ -128,6 +129,9 @@ def test_file_without_rewards_loads_with_an_unknown_return(path, spec):
     loaded = Demonstrations.load(path)
     assert np.isnan(loaded.return_mean) and np.isnan(loaded.expert_return)
     assert loaded.rewards.shape == (17,)
+    with pytest.raises(BadInput, match="exists"):
+        loaded.save(path)  # nothing is overwritten
+    path.unlink()
     loaded.save(path)
     with np.load(path) as data:
         assert "rewards" not in data.files

@@ -249,7 +249,7 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("train_gail", "--set=num_envs=2 --workers=3", "workers: found 3", 2),
     ("quickstart", "--task=Pendulum-v1", "--task=Pendulum-v1", 2),
     # experts that are asked
-    ("train_interactive", "--task=Pendulum-v1", "Pendulum-v1: found no committed expert", 2),
+    ("train_interactive", "--task=Pendulum-v1", "Pendulum-v1: no committed expert", 2),
     ("train_interactive", "--expert=no.npz", "no.npz: no such policy file", 2),
     ("train_interactive", "--expert={given}/acrobot.npz", "acrobot.npz: env_id: ", 2),
     ("train_interactive", "--expert=full", "full: not an exported policy", 2),

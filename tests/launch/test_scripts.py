@@ -266,6 +266,7 @@ def test_quickstart_prints_all_three_and_leaves_a_policy(tmp_path, capsys, monke
         assert "config.json" in capsys.readouterr().err
     (cached,) = Path("runs/demos").glob("*.npz")
     expert = experts.load("hopper", make("hopper", 0).spec)
+    cached.unlink()
     experts.record("hopper", expert, 4, seed=1).save(cached)
     assert run("quickstart", *flags, "--resume") == 2  # other demonstrations
     assert "config.json" in capsys.readouterr().err

@@ -42,6 +42,7 @@ def test_runs_are_made_once_and_failures_are_said(flags, cartpole_demos, capsys)
     # what is finished is not taken for another run
     before = contents(Path("sweep"))
     shown = Demonstrations.load(cartpole_demos).sample(2)
+    Path("cartpole.npz").unlink()
     shown.save("cartpole.npz")
     for other in ([], ["--set=batch_size=7"]):
         assert run("sweep", *flags, label, "--seeds=0", *other) == 2

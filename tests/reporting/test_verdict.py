@@ -55,12 +55,13 @@ def test_without_a_reward_the_match_counts(tmp_path):
 
 def test_a_clone_of_the_same_pairs_is_shown_beside_it(tmp_path):
     run = _run(tmp_path / "mgail")
-    assert "cloned" not in verdict(run)
+    assert "\ncloned" not in verdict(run)
     clone = _run(tmp_path / "bc", "bc", 0.4)
-    assert verdict(run).count("cloned") == 2
+    assert verdict(run).count("\ncloned, ") == 2
+    assert "By normalised it is better than cloning (0.99, cloned 0.40)" in verdict(run)
     other = json.loads((clone / "config.json").read_text()) | {"demos_sha256": "cd"}
     (clone / "config.json").write_text(json.dumps(other))
-    assert "cloned" not in verdict(run)
+    assert "\ncloned" not in verdict(run)
 
 
 @pytest.mark.parametrize(("epochs", "said"), [(30, "10 epochs without"), (100, "the last")])
@@ -78,3 +79,23 @@ def test_a_folder_of_no_finished_run_is_refused(tmp_path, content):
         (tmp_path / "final.json").write_text(content)
     with pytest.raises(BadInput, match=r"^[^\n]*final\.json: not that of a finished run"):
         verdict(tmp_path)
+
+
+def test_a_policy_that_is_kept_is_told_from_the_final_one(tmp_path):
+    score = {"return_mean": 20.0, "return_std_over_episodes": 1.0, "length_mean": 9.0}
+    distances = {"final": 0.8, "cloned": 0.1}
+    kept = {"kept": "cloned", "match_distances": distances, "final_policy": score}
+    text = verdict(_run(tmp_path / "run", **kept))
+    assert "\nkept (cloned), mean action" in text and "The kept policy (cloned) reaches" in text
+    (line,) = [x for x in text.splitlines() if x.startswith("final mgail policy")]
+    assert line.split()[-4:] == ["1.0", "9.0", "0.20", "0.80"]
+
+
+def test_few_held_out_episodes_and_unregistered_environments_are_said(tmp_path):
+    match = {"against": "held-out demonstrations", "episodes": 1, "policy": MATCH, "random": MATCH}
+    run = _run(tmp_path / "run", match=match)
+    assert "1 held-out episodes are few" in verdict(run)
+    config = json.loads((run / "config.json").read_text()) | {"task": "Mine"}
+    (run / "config.json").write_text(json.dumps(config))
+    assert "mg.record_video(" in verdict(run) and "launch/" not in verdict(run)
+    assert "--task=mine:Mine-v0 --policies" in verdict(run, "--task=mine:Mine-v0")
