@@ -17,8 +17,7 @@ import _flags
 from absl import flags
 
 import mgail_tf as mg
-from mgail_tf.envs.evaluation import EVALUATION_SEED, MODES
-from mgail_tf.envs.rollout import RandomPolicy
+from mgail_tf.envs.evaluation import EVALUATION_SEED, MODES, UniformPolicy
 from mgail_tf.types import Spec
 
 FLAGS = _flags.define(
@@ -51,15 +50,14 @@ def _compare(
     _flags.say("cloning the demonstrations, to compare with ...")
     _flags.load_tensorflow(get["threads"])
     clone = mg.BC(get["env"], shown, mg.BCConfig(max_epochs=3) if get["smoke"] else None).learn()
-    random = RandomPolicy(spec, 0.5)
     print(f"\nmatch with {get['demos']} (0: the same; no reward is looked at)")
     print("policy".ljust(16) + "distance   states    pairs   told apart   length  terminated")
-    for name, each, mode in (
-        ("this policy", policy, MODES[0]),
-        ("cloned", clone.policy, MODES[0]),
-        ("random actions", random, MODES[1]),
+    for name, each in (
+        ("this policy", policy),
+        ("cloned", clone.policy),
+        ("random actions", UniformPolicy(spec, get["seed"])),
     ):
-        found = mg.match(each, get["env"], shown, episodes, get["seed"], mode)
+        found = mg.match(each, get["env"], shown, episodes, get["seed"])
         print(
             f"{name:16}{found.distance:8.3f}{found.state_distance:9.3f}{found.pair_distance:9.3f}"
             f"{found.classifier_accuracy:13.0%}{found.length_mean:9.0f}{found.terminated:12.0%}"

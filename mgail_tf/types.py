@@ -35,12 +35,12 @@ class Leaf(NamedTuple):
         Raises:
             ValueError: it is not there, has another shape, or holds no such value.
         """
-        value = observation
+        value: Any = observation
         for key in self.path:
             if not (isinstance(value, Mapping) if isinstance(key, str) else _is_tuple(value)):
                 raise ValueError(f"{self.name}: found no such entry")
             try:
-                value = value[key]  # type: ignore[index]
+                value = value[key]
             except (KeyError, IndexError):
                 raise ValueError(f"{self.name}: found no such entry") from None
         try:

@@ -16,7 +16,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 import numpy as np
 
@@ -345,11 +345,58 @@ class ForwardTraining(Resumable):
         return {"visits": self.visits, "members": self._members}
 
 
-class SMILe(Resumable):
+class _InIterations(Resumable):
+    """What SMILe and DAgger share: queries that are shared out equally by iterations."""
+
+    algorithm = ""
+    unit, diagnostic_columns, demonstrations = "expert_queries", (), None
+
+    def _begin(self, env: EnvLike, expert: Expert, config: Any, seed: int) -> None:
+        self.env, self.seed = env, seed
+        self.visits = Visits(env, expert, seed)
+        self.spec = self.visits.spec
+        self.config = settings_of(self.algorithm, self.visits.task, config)
+        self.query_every = _every(self.config, self.visits.task)
+        self._cloning = Cloning(self.spec, self.config, seed)
+        self._members = _Members(self.spec, self.config.hidden)
+
+    def learn(
+        self,
+        expert_queries: int | None = None,
+        run_dir: str | Path | None = None,
+        **options: Unpack[run.Options],
+    ) -> Self:
+        """Train on so many queries; see `training.run.learn` for the other arguments.
+
+        Args:
+            expert_queries: shared equally by the iterations. None: as many as there are in 25
+                trajectories, sub-sampled by `query_every`.
+
+        Returns:
+            The agent itself.
+        """
+        total = expert_queries or self.worth(DEFAULT_TRAJECTORIES)
+        _check_queries(total, self.config.iterations, "of the iterations")
+        agent: Any = self  # a subclass, which has a policy and iterates
+        run.learn(agent, total, run_dir, **options)
+        return self
+
+    def worth(self, trajectories: int) -> int:
+        """Return how many pairs the expert's trajectories hold, one in `query_every` kept."""
+        return trajectories * math.ceil(self.visits.expert_length / self.query_every)
+
+    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
+        """Return nothing: there is no network beside the policy."""
+        return {}
+
+    def _parts(self) -> dict[str, Any]:
+        return {"visits": self.visits, "members": self._members}
+
+
+class SMILe(_InIterations):
     """A mixture that moves from the expert to learnt policies (Ross & Bagnell 2010)."""
 
-    algorithm, unit, diagnostic_columns = "smile", "expert_queries", ()
-    demonstrations = None
+    algorithm = "smile"
 
     def __init__(
         self,
@@ -363,14 +410,9 @@ class SMILe(Resumable):
         Raises:
             BadInput: the environment or the expert will not do.
         """
-        self.env, self.seed = env, seed
-        self.visits = Visits(env, expert, seed)
-        self.spec = self.visits.spec
-        self.config: SMILeConfig = settings_of("smile", self.visits.task, config)
-        self.query_every = _every(self.config, self.visits.task)
+        self.config: SMILeConfig
         self.finished_policy: MixturePolicy | None = None
-        self._cloning = Cloning(self.spec, self.config, seed)
-        self._members = _Members(self.spec, self.config.hidden)
+        self._begin(env, expert, config, seed)
 
     @property
     def policy(self) -> MixturePolicy:
@@ -383,26 +425,6 @@ class SMILe(Resumable):
         members = _learnt(self.algorithm, self._members)
         _, weights = smile_weights(self.config.alpha, len(members))
         return MixturePolicy(tuple(members), weights / weights.sum())
-
-    def learn(
-        self,
-        expert_queries: int | None = None,
-        run_dir: str | Path | None = None,
-        **options: Unpack[run.Options],
-    ) -> "SMILe":
-        """Train on so many queries; see `training.run.learn` for the other arguments.
-
-        Args:
-            expert_queries: shared equally by the iterations. None: as many as there are in 25
-                trajectories, sub-sampled by `query_every`.
-
-        Returns:
-            The agent itself.
-        """
-        total = expert_queries or self.worth(DEFAULT_TRAJECTORIES)
-        _check_queries(total, self.config.iterations, "of the iterations")
-        run.learn(self, total, run_dir, **options)
-        return self
 
     def iterate(self, expert_queries: int) -> Iterator[tuple[int, dict[str, float]]]:
         """Run the iterations that are left; yield (queries so far, metrics) after each."""
@@ -423,23 +445,11 @@ class SMILe(Resumable):
             metrics |= {"epochs": fitted.epochs}
             yield self.visits.expert_queries, metrics | self.visits.metrics()
 
-    def worth(self, trajectories: int) -> int:
-        """Return how many pairs the expert's trajectories hold, one in `query_every` kept."""
-        return trajectories * math.ceil(self.visits.expert_length / self.query_every)
 
-    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
-        """Return nothing: there is no network beside the policies."""
-        return {}
-
-    def _parts(self) -> dict[str, Any]:
-        return {"visits": self.visits, "members": self._members}
-
-
-class DAgger(Resumable):
+class DAgger(_InIterations):
     """One policy, cloned from all answers so far, visits the next states (Ross et al. 2011)."""
 
-    algorithm, unit, diagnostic_columns = "dagger", "expert_queries", ()
-    demonstrations = None
+    algorithm = "dagger"
     _plain = ("_iteration", "_states", "_actions")
 
     def __init__(
@@ -454,14 +464,9 @@ class DAgger(Resumable):
         Raises:
             BadInput: the environment or the expert will not do.
         """
-        self.env, self.seed = env, seed
-        self.visits = Visits(env, expert, seed)
-        self.spec = self.visits.spec
-        self.config: DAggerConfig = settings_of("dagger", self.visits.task, config)
-        self.query_every = _every(self.config, self.visits.task)
+        self.config: DAggerConfig
         self.finished_policy: NumpyPolicy | None = None
-        self._cloning = Cloning(self.spec, self.config, seed)
-        self._members = _Members(self.spec, self.config.hidden)
+        self._begin(env, expert, config, seed)
         self._iteration = 0
         self._states = np.zeros((0, self.spec.state_size), np.float32)
         self._actions = np.zeros((0, self.spec.action_size), np.float32)
@@ -470,26 +475,6 @@ class DAgger(Resumable):
     def policy(self) -> NumpyPolicy:
         """The newest policy; after training the final one, not the best of a validation."""
         return self.finished_policy or _learnt(self.algorithm, self._members)[0]
-
-    def learn(
-        self,
-        expert_queries: int | None = None,
-        run_dir: str | Path | None = None,
-        **options: Unpack[run.Options],
-    ) -> "DAgger":
-        """Train on so many queries; see `training.run.learn` for the other arguments.
-
-        Args:
-            expert_queries: shared equally by the iterations. None: as many as there are in 25
-                trajectories, sub-sampled by `query_every`.
-
-        Returns:
-            The agent itself.
-        """
-        total = expert_queries or self.worth(DEFAULT_TRAJECTORIES)
-        _check_queries(total, self.config.iterations, "of the iterations")
-        run.learn(self, total, run_dir, **options)
-        return self
 
     def iterate(self, expert_queries: int) -> Iterator[tuple[int, dict[str, float]]]:
         """Run the iterations that are left; yield (queries so far, metrics) after each."""
@@ -510,14 +495,3 @@ class DAgger(Resumable):
             metrics = {"expert_share": beta, "held_out_loss": fitted.best}
             metrics |= {"epochs": fitted.epochs}
             yield self.visits.expert_queries, metrics | self.visits.metrics()
-
-    def worth(self, trajectories: int) -> int:
-        """Return how many pairs the expert's trajectories hold, one in `query_every` kept."""
-        return trajectories * math.ceil(self.visits.expert_length / self.query_every)
-
-    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
-        """Return nothing: there is no network beside the policy."""
-        return {}
-
-    def _parts(self) -> dict[str, Any]:
-        return {"visits": self.visits, "members": self._members}

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mgail_tf.errors import BadInput, one_line
+from mgail_tf.errors import UNREADABLE, BadInput, one_line
 
 MINARI_PREFIX = "minari:"
 NPZ, HDF5 = "an npz file", "an HDF5 file"
@@ -93,7 +93,7 @@ def _kind_of_zip(path: Path) -> str:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except UNREADABLE:
         return "a damaged zip or npz file"
     if "layer00.npy" in names:
         return "a policy file (npz)"

@@ -9,7 +9,7 @@ import numpy as np
 from mgail_tf.envs.gym_env import EnvLike, apart_from, make
 from mgail_tf.envs.rollout import Collector, Policy, SteppedPolicy
 from mgail_tf.errors import BadInput
-from mgail_tf.types import Episode
+from mgail_tf.types import Episode, Spec
 
 EVALUATION_SEED = 1_000_000  # apart from every training seed
 
@@ -94,11 +94,12 @@ def evaluate(
     return Score(mode, episodes, returns.mean(), returns.std(), lengths.mean(), success)
 
 
-class _Uniform:
-    """Uniformly random actions."""
+class UniformPolicy:
+    """Uniformly random actions, the random policy of every score and comparison."""
 
-    def __init__(self, env: EnvLike, seed: int):
-        self._spec, self._rng = make(apart_from(env), seed).spec, np.random.default_rng(seed)
+    def __init__(self, spec: Spec, seed: int):
+        """Take the seed of what is drawn."""
+        self._spec, self._rng = spec, np.random.default_rng(seed)
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Return a sample [A], whatever the state."""
@@ -110,7 +111,8 @@ class _Uniform:
 
 def evaluate_random(env: EnvLike, episodes: int, seed: int) -> float:
     """Return the mean return of uniformly random actions, the zero of the normalised score."""
-    return evaluate(_Uniform(env, seed), env, episodes, seed).return_mean
+    uniform = UniformPolicy(make(apart_from(env), seed).spec, seed)
+    return evaluate(uniform, env, episodes, seed).return_mean
 
 
 def normalised(return_mean: float, random_return: float, expert_return: float) -> float:

@@ -3,9 +3,10 @@
 Their policy.npz holds the members' arrays stacked, and a `kind`; `load_policy` reads every kind.
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,16 +17,54 @@ from mgail_tf.types import Spec
 _STACKED = ("log_std", "state_mean", "state_std")  # and the layers
 
 
-class MixturePolicy(NamedTuple):
-    """One of several policies acts, drawn anew at every step."""
+@dataclasses.dataclass(frozen=True)
+class _Composed:
+    """What policies made of several share: how they are written and exported."""
 
     members: tuple[NumpyPolicy, ...]
-    probabilities: np.ndarray  # [N] of the members, they sum to 1
 
     @property
     def spec(self) -> Spec:
         """What the environment is like."""
         return self.members[0].spec
+
+    def arrays(self) -> dict[str, Any]:
+        """Return what `save` writes, by name."""
+        return stacked(self.members)
+
+    def save(self, path: str | Path) -> None:
+        """Write an npz of plain arrays (nothing pickled), with the env id."""
+        np.savez_compressed(path, **self.arrays())
+
+    def save_whole(self, path: Path) -> None:
+        """Do what `save` does, so that the file under that name is never half written."""
+        write_arrays(path, self.arrays())
+
+    def export(
+        self,
+        path: str | Path,
+        metadata: dict[str, Any] | None = None,
+        format: str = "saved_model",
+    ) -> None:
+        """Write a SavedModel that TensorFlow alone runs, see `policies.saved_model`.
+
+        Raises:
+            BadInput: the folder exists and holds something, or the format is another.
+        """
+        if format != "saved_model":
+            found = f"found {format!r} for a policy that is made of several"
+            raise BadInput(f"format: {found}, expected 'saved_model'")
+        from mgail_tf.policies import saved_model  # TensorFlow takes seconds to import
+
+        policy: Any = self  # one of the kinds below
+        saved_model.export_composed(Path(path), policy, metadata or {})
+
+
+@dataclasses.dataclass(frozen=True)
+class MixturePolicy(_Composed):
+    """One of several policies acts, drawn anew at every step."""
+
+    probabilities: np.ndarray  # [N] of the members, they sum to 1
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Return a sample [A] for one state [S]; without `rng` what the whole mixture does.
@@ -50,45 +89,15 @@ class MixturePolicy(NamedTuple):
 
     def arrays(self) -> dict[str, Any]:
         """Return what `save` writes, by name."""
-        return {"kind": "mixture", "probabilities": self.probabilities, **stacked(self.members)}
-
-    def save(self, path: str | Path) -> None:
-        """Write an npz of plain arrays (nothing pickled), with the env id."""
-        np.savez_compressed(path, **self.arrays())
-
-    def save_whole(self, path: Path) -> None:
-        """Do what `save` does, so that the file under that name is never half written."""
-        write_arrays(path, self.arrays())
-
-    def export(
-        self,
-        path: str | Path,
-        metadata: dict[str, Any] | None = None,
-        format: str = "saved_model",
-    ) -> None:
-        """Write a SavedModel that TensorFlow alone runs, see `policies.saved_model`.
-
-        Raises:
-            BadInput: the folder exists and holds something, or the format is another.
-        """
-        _check_format(format)
-        from mgail_tf.policies import saved_model  # TensorFlow takes seconds to import
-
-        saved_model.export_composed(Path(path), self, metadata or {})
+        return {"kind": "mixture", "probabilities": self.probabilities, **super().arrays()}
 
 
-class NonstationaryPolicy(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class NonstationaryPolicy(_Composed):
     """One policy for each step of an episode; steps after the last one are the last one's.
 
     It acts by `at(step)`, as the step is no part of a state.
     """
-
-    members: tuple[NumpyPolicy, ...]
-
-    @property
-    def spec(self) -> Spec:
-        """What the environment is like."""
-        return self.members[0].spec
 
     def at(self, step: int) -> NumpyPolicy:
         """Return the policy that acts at a step of an episode, counted from 0."""
@@ -96,37 +105,7 @@ class NonstationaryPolicy(NamedTuple):
 
     def arrays(self) -> dict[str, Any]:
         """Return what `save` writes, by name."""
-        return {"kind": "nonstationary", **stacked(self.members)}
-
-    def save(self, path: str | Path) -> None:
-        """Write an npz of plain arrays (nothing pickled), with the env id."""
-        np.savez_compressed(path, **self.arrays())
-
-    def save_whole(self, path: Path) -> None:
-        """Do what `save` does, so that the file under that name is never half written."""
-        write_arrays(path, self.arrays())
-
-    def export(
-        self,
-        path: str | Path,
-        metadata: dict[str, Any] | None = None,
-        format: str = "saved_model",
-    ) -> None:
-        """Write a SavedModel that TensorFlow alone runs, see `policies.saved_model`.
-
-        Raises:
-            BadInput: the folder exists and holds something, or the format is another.
-        """
-        _check_format(format)
-        from mgail_tf.policies import saved_model  # TensorFlow takes seconds to import
-
-        saved_model.export_composed(Path(path), self, metadata or {})
-
-
-def _check_format(format: str) -> None:
-    if format != "saved_model":
-        found = f"found {format!r} for a policy that is made of several"
-        raise BadInput(f"format: {found}, expected 'saved_model'")
+        return {"kind": "nonstationary", **super().arrays()}
 
 
 AnyPolicy = NumpyPolicy | MixturePolicy | NonstationaryPolicy

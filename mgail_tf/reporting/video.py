@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib.util
 import itertools
 import json
 import os
@@ -241,12 +242,9 @@ def check_video(path: Path) -> None:
     if path.suffix not in (".mp4", ".gif"):
         raise BadInput(f"{path}: found {path.suffix or 'no suffix'}, expected .mp4 or .gif")
     check_absent(path)
-    if path.suffix == ".mp4":
-        try:
-            import imageio_ffmpeg  # noqa: F401
-        except ImportError as error:
-            install = "pip install mgail_tf[video], or a name that ends in .gif"
-            raise BadInput(f"{path}: no package imageio-ffmpeg, expected: {install}") from error
+    if path.suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
+        install = "pip install mgail_tf[video], or a name that ends in .gif"
+        raise BadInput(f"{path}: no package imageio-ffmpeg, expected: {install}")
 
 
 def choose_renderer() -> str:

@@ -17,12 +17,12 @@ from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.envs.evaluation import (
     EVALUATION_SEED,
     MODES,
+    UniformPolicy,
     evaluate,
     evaluate_random,
     normalised,
 )
 from mgail_tf.envs.gym_env import EnvLike, copy_of
-from mgail_tf.envs.rollout import RandomPolicy
 from mgail_tf.errors import BadInput
 from mgail_tf.policies import experts
 from mgail_tf.policies.composed import AnyPolicy, load_policy
@@ -434,8 +434,8 @@ def _matches(
     shown = held_out or agent.demonstrations
     if shown is None:
         return {}
-    random = RandomPolicy(agent.spec, 0.5)
-    chance = match(random, agent.env, shown, EVALUATION_EPISODES, EVALUATION_SEED, "stochastic")
+    random = UniformPolicy(agent.spec, EVALUATION_SEED)
+    chance = match(random, agent.env, shown, EVALUATION_EPISODES, EVALUATION_SEED)
     found = {"policy": compare(rolled, shown, agent.spec), "random": chance}
     return {
         "match": {

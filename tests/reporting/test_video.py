@@ -219,7 +219,7 @@ def test_camera_follows_the_hopper(backends, tmp_path):
     try:
         video.choose_renderer()
     except BadInput as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # a machine on which nothing draws MuJoCo
     assert "tensorflow" in sys.modules  # by tests/conftest.py: it crashes beside the renderers
     policy = experts.load("hopper", mg.make("hopper", 0).spec)
     record_video(policy, "hopper", tmp_path / "a.gif", seconds=1.2, height=120)
