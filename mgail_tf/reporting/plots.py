@@ -62,6 +62,7 @@ _PANELS = {  # title -> (columns, logarithmic scale)
         True,
     ),
     "discriminator: logits": (("logit_agent", "logit_imagined", "logit_expert"), False),
+    "discriminator: share of actions in its slope": (("action_share",), False),
     "costs and rewards": (
         ("policy_cost", "value_target", "termination_cost", "surrogate_reward"),
         False,

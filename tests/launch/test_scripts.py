@@ -96,7 +96,7 @@ def test_mgail_is_trained_scored_exported_and_drawn(tmp_path, cartpole_demos, ca
     assert all(f"{row['return_mean']:.1f}" in printed for row in rows)
     assert (out / "curve.png").read_bytes().startswith(PNG)
     progress = rows_of(out / "progress.csv")
-    for name in ("evaluation", "open_loop_1", "logit_agent", "logit_expert", "logit_imagined"):
+    for name in ("evaluation", "open_loop_1", "logit_agent", "action_share", "logit_imagined"):
         assert any(row[name] != "nan" for row in progress)
     _check_tensorboard(out)
     assert run("diagnose", out) == 0

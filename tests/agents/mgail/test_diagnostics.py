@@ -82,3 +82,22 @@ def test_mean_logits_of_both_sides_in_the_networks_units(continuous, rng):
     logits = episode.states[:-1, 0] / STD + 100.0 * episode.actions[:, 1] / 2.0
     assert found["logit_agent"] == pytest.approx(logits.mean(), rel=1e-4)
     assert found["logit_expert"] == pytest.approx(4.0 + 50.0)  # standardised already
+
+
+def test_share_of_the_actions_in_the_slope_of_the_discriminator(continuous, rng):
+    """The slope is 1 in a state's component, and 3 in an action's: 9 of 10."""
+    episode = _episode(continuous, 40, rng)
+    found = _measure(continuous, [episode], 7, 0, discriminator=lambda s, a: s[:, 0] + 3 * a[:, 1])
+    assert found["action_share"] == pytest.approx(0.9)
+    found = _measure(continuous, [episode], 7, 0, discriminator=lambda s, a: s[:, 0])
+    assert found["action_share"] == 0.0
+
+
+def test_share_of_one_hot_actions_leaves_out_what_they_all_share(discrete, rng):
+    """A slope of (5, 1) over two actions is that of (2, -2): 8 of 9 beside a state's 1."""
+    actions = np.eye(2, dtype=np.float32)[rng.integers(0, 2, 30)]
+    states = rng.standard_normal((30, 4)).astype(np.float32)
+    share = diagnostics.action_share(
+        lambda s, a: s[:, 0] + 5.0 * a[:, 0] + a[:, 1], states, actions, discrete.discrete
+    )
+    assert share == pytest.approx(8 / 9)
