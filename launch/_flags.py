@@ -114,6 +114,7 @@ SMOKE: dict[str, tuple[int | None, list[str]]] = {
         [
             *("prefill_steps=60", "updates_per_call=2", "updates_per_step=0.1"),
             *("horizon=3", "sequence_length=2", "compile=graph"),
+            *("cloning_bound=none", "log_std=(-1.2, -2.3)"),
         ],
     ),
 }

@@ -265,15 +265,25 @@ class MGAILConfig:
     restart_multiplier: Annotated[FiniteFloat, Field(ge=1)] = 2.0
     """Every period is so many times as long as the one before it."""
     # policy
-    policy_hidden: Sizes = (128, 64)
-    """Hidden layers (released code: 100, 50)."""
-    policy_learning_rate: Positive = 3e-4
-    """Of the policy (released code: 1e-4)."""
+    policy_hidden: Sizes = (100, 100)
+    """Hidden layers, as those of cloning (released code: 100, 50)."""
+    policy_activation: Literal["relu", "tanh"] = "tanh"
+    """Activation of the hidden layers (released code: relu). From few trajectories a policy with
+    tanh generalises better, even where it is only cloned."""
+    policy_learning_rate: Positive = 3e-5
+    """Of the policy on J (released code: 1e-4). Discriminator and value must keep up with it."""
+    cloning_bound: Positive | None = 1.0
+    """The policy follows J only where its actions err by at most this times what those of a cloned
+    policy err by on pairs that it has not learnt from; else it takes a step of cloning. Beyond the
+    paper. None: it always follows J."""
+    cloning_learning_rate: Positive = 1e-3
+    """Of the policy in steps of cloning."""
     policy_batch: PositiveInt = 64
     """Trajectories imagined in an update."""
-    log_std: tuple[FiniteFloat, FiniteFloat] = (-1.2, -2.3)
+    log_std: tuple[FiniteFloat, FiniteFloat] | None = None
     """Logarithm of the Gaussian's standard deviation at the beginning and the end of the run, in
-    [-1, 1] units; linear in between."""
+    [-1, 1] units; linear in between. None: twice what a cloned policy errs by, between 0.05 and
+    0.3, and a third of it at the end."""
     temperature: Positive = 1.0
     """Temperature tau of the Gumbel-softmax (Section 3.2.2; released code: 1)."""
     bc_weight: AtLeast0 | None = None
@@ -297,6 +307,9 @@ class MGAILConfig:
     unit. None: the exact gradient, however large."""
     model_noise: AtLeast0 = 0.0
     """Scale of the resampled one-step model errors that are added to each imagined state."""
+    demonstrated_share: Share = 0.25
+    """Share of what forward model and value learn from, and of the imagined starts, drawn from the
+    demonstrations, where no pair of them is left out."""
     near_termination_share: Share = 0.1
     """Share of the imagined starts, and of the value's stretches, drawn from the last steps before
     a termination."""

@@ -14,6 +14,8 @@ _PAPER = {
     "gradient_penalty": 0.0,
     "policy_averaging": None,
     "bc_weight": 0.0,
+    "cloning_bound": None,
+    "demonstrated_share": 0.0,
     "learning_rate_schedule": "constant",
     "log_std": (-1.2, -1.2),
     "state_gradient_clip": None,

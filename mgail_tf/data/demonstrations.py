@@ -456,6 +456,24 @@ class Demonstrations:
         steps = zip(fitting._split_states(), fitting._split(fitting.actions), strict=True)
         return [StateActions(states[:-1], scaled(actions)) for states, actions in steps]
 
+    def steps(self, spec: Spec) -> list[Episode]:
+        """Return the whole episodes as an agent's are collected, every step with what follows it.
+
+        An end whose state is not recorded is left out.
+
+        Raises:
+            BadInput: the demonstrations do not fit the environment, see `for_spec`.
+        """
+        fitting, found = self.for_spec(spec), list[Episode]()
+        parts = fitting._split_states(), fitting._split(fitting.actions), fitting.terminated
+        for states, given, terminated in zip(*parts, strict=True):
+            actions = spec.one_hot(given) if spec.discrete else given
+            scaled = actions if spec.discrete else spec.scale_actions(given)
+            ended = bool(terminated) and fitting.ends_recorded
+            nothing = np.zeros(len(actions))
+            found.append(Episode(states, actions, scaled, nothing, ended, not ended, False))
+        return found
+
     def pairs(self, spec: Spec) -> StateActions:
         """Return the pairs that are learnt from: states as observed, actions as networks see them.
 

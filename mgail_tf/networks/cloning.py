@@ -11,9 +11,11 @@ from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import BCConfig
 from mgail_tf.data.normaliser import fit
 from mgail_tf.networks.minimise import minimise
-from mgail_tf.networks.policy import cloning_loss, policy_for, to_numpy
+from mgail_tf.networks.policy import cloning_error, cloning_loss, policy_for, to_numpy
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.types import Spec, StateActions
+
+MOST_STEPS = 30_000  # minibatches of a policy whose error is all that is asked for
 
 
 class PolicyFit(Resumable):
@@ -102,6 +104,23 @@ class PolicyFit(Resumable):
 
     def _parts(self) -> dict[str, Any]:
         return {"network": self.network, "optimiser": self._optimiser, "rng": self._rng}
+
+
+def held_out_error(seen: Spec, pairs: StateActions, config: BCConfig, seed: int) -> float:
+    """Return by how much a policy that is cloned from pairs errs on those that are held out.
+
+    Args:
+        pairs: standardised states [N, s] and actions [N, A] in [-1, 1] units or one-hot.
+
+    Returns:
+        See `cloning_error`.
+    """
+    fitted = PolicyFit(seen, config, seed)
+    fitted.begin(pairs, np.random.default_rng([seed, 3]))
+    steps = max(1, len(fitted.train.states) // config.batch_size)
+    for _ in fitted.run(min(config.max_epochs, max(1, MOST_STEPS // steps))):
+        pass
+    return float(cloning_error(fitted.network, *fitted.held_out))
 
 
 class Cloning:

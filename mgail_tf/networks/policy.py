@@ -171,6 +171,18 @@ def cloning_loss(policy: Policy, states: Any, actions: Any) -> Any:
     return -tf.reduce_mean(policy.distribution(states).log_prob(actions))
 
 
+def cloning_error(policy: Policy, states: Any, actions: Any) -> Any:
+    """Return by how much the policy errs on actions [B, A] in states [B, S].
+
+    Returns:
+        The mean squared distance of the mean action, whatever the standard deviation is; of
+        discrete actions the cloning loss.
+    """
+    if policy.discrete:
+        return cloning_loss(policy, states, actions)
+    return tf.reduce_mean(tf.reduce_sum(tf.square(policy(states) - actions), -1))
+
+
 def to_numpy(policy: Policy, normaliser: Normaliser, spec: Spec) -> NumpyPolicy:
     """Return the NumPy policy with the present weights; costs about 0.1 ms.
 

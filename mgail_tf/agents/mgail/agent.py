@@ -5,6 +5,7 @@ from the paper.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Unpack
@@ -34,7 +35,7 @@ from mgail_tf.agents.mgail.objectives import (
 from mgail_tf.agents.mgail.scan import read_metrics, repeat
 from mgail_tf.agents.mgail.termination_cost import TerminationCost, terminations_of
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.config.algorithms import MGAILConfig
+from mgail_tf.config.algorithms import BCConfig, MGAILConfig
 from mgail_tf.config.tasks import settings_of, task_of
 from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.data.normaliser import Normaliser, fit
@@ -42,11 +43,12 @@ from mgail_tf.data.replay import ReplayBuffer
 from mgail_tf.envs.gym_env import EnvLike, make
 from mgail_tf.envs.rollout import Collector, RandomPolicy, growing_limit
 from mgail_tf.errors import BadInput
+from mgail_tf.networks.cloning import held_out_error
 from mgail_tf.networks.discriminator import Discriminator, discriminator_loss, policy_cost
 from mgail_tf.networks.ema import RunningAverage, soft_update
 from mgail_tf.networks.forward_model import FORWARD_MODELS
 from mgail_tf.networks.minimise import minimise
-from mgail_tf.networks.policy import cloning_loss, policy_for, to_numpy
+from mgail_tf.networks.policy import cloning_error, cloning_loss, policy_for, to_numpy
 from mgail_tf.networks.value import Value
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.training import run
@@ -56,6 +58,7 @@ POLICY_GRADIENT_CLIP = 1.0  # global norm
 GRADIENT_CLIP = 10.0  # of the other networks
 VALUE_HIDDEN, VALUE_LEARNING_RATE = (128, 128), 1e-3
 VALUE_TARGET_RATE = 0.01  # by which the value's target network follows it, per update
+FIRST_LOG_STD = -1.2  # of the first, random actions, where settings do not say
 END_HIDDEN = (64, 64)  # of the discriminator of ends
 
 # What an update measures, in the order in which it computes them.
@@ -65,6 +68,7 @@ _METRICS = (
     *("discriminator_gradient", "discriminator_weights"),
     *("policy_cost", "continuation", "termination_cost", "policy_gradient", "policy_weights"),
 )
+_CLONING_METRICS = ("cloning_error", "cloning_share")
 _VALUE_METRICS = ("value_loss", "value_target", "value_gradient", "value_weights")
 
 
@@ -107,7 +111,7 @@ class MGAIL(Resumable):
         self._collector = Collector(environment, np.random.default_rng([seed, 1]))
         self._collector.limit = config.initial_episode_steps
         expert = self.demonstrations.pairs(spec)
-        random = RandomPolicy(spec, np.exp(config.log_std[0]))
+        random = RandomPolicy(spec, np.exp(config.log_std[0] if config.log_std else FIRST_LOG_STD))
         first = self._collector.collect(random, config.prefill_steps)
         self.normaliser = _normaliser(config, spec, expert.states, first)
         self.expert = StateActions(self.normaliser(expert.states), expert.actions)
@@ -136,13 +140,21 @@ class MGAIL(Resumable):
         self._bc_weight = config.bc_weight
         if self._bc_weight is None:
             self._bc_weight = rules.cloning_weight(pairs)
+        self._cloning_bound: float | None = None
+        error = math.nan
+        if config.cloning_bound or not config.log_std:
+            cloning = BCConfig(hidden=config.policy_hidden, activation=config.policy_activation)
+            error = held_out_error(seen, self.expert, cloning, seed)
+        if config.cloning_bound:
+            self._cloning_bound = config.cloning_bound * error
+        self._log_std = config.log_std or rules.exploration(error, spec.action_size)
         activation = config.critic_activation
         self.policy_network = policy_for(
             seen,
             config.policy_hidden,
-            "relu",
+            config.policy_activation,
             seed,
-            log_std=config.log_std[0],
+            log_std=self._log_std[0],
             learn_std=False,
             temperature=config.temperature,
         )
@@ -161,6 +173,9 @@ class MGAIL(Resumable):
         self.policy_optimiser = _adam(
             self.policy_network, config.policy_learning_rate, POLICY_GRADIENT_CLIP
         )
+        self.cloning_optimiser = _adam(
+            self.policy_network, config.cloning_learning_rate, POLICY_GRADIENT_CLIP
+        )
         self.model_optimiser = _adam(self.model, config.model_learning_rate)
         self.discriminator_optimiser = _adam(self.discriminator, self._strength.learning_rate)
         expert_ends = None
@@ -175,6 +190,13 @@ class MGAIL(Resumable):
         self.value_optimiser = _adam(self.value, VALUE_LEARNING_RATE)
         self._average = RunningAverage(self.policy_network.get_weights(), config.policy_averaging)
 
+        demonstrated = None
+        if config.demonstrated_share and self.demonstrations.every == 1:
+            steps = self.demonstrations.steps(spec)
+            count = sum(len(e.actions) for e in steps)
+            demonstrated = ReplayBuffer(count, spec, self.normaliser)
+            for episode in steps:
+                demonstrated.add(episode)
         self._batches = Batches(
             config,
             self.expert,
@@ -182,9 +204,12 @@ class MGAIL(Resumable):
             self.policy_network.draw_noise,
             tf.function(self._model_errors),
             np.random.default_rng([seed, 2]),
+            demonstrated,
         )
         self._unroll = config.compile != "xla"
         self._metrics = _METRICS + (_VALUE_METRICS if config.value_targets else ())
+        if self._cloning_bound:
+            self._metrics += _CLONING_METRICS
         # `_update` on every batch of a call, uncompiled and compiled
         self.run_updates: Callable[[Batch], tuple[Any, Any]] = functools.partial(
             repeat, self._update, count=config.updates_per_call, names=self._metrics
@@ -329,7 +354,14 @@ class MGAIL(Resumable):
             if self._bc_weight:  # beyond the paper
                 loss += self._bc_weight * cloning_loss(self.policy_network, *batch.expert)
         # Lines 10-13, Eq. 12-13: the tape's backward pass through D, pi and f, from t = T to 0
-        norms = minimise(loss, tape, self.policy_network, self.policy_optimiser)  # Line 14
+        follow = functools.partial(minimise, loss, tape, self.policy_network, self.policy_optimiser)
+        if self._cloning_bound is None:
+            norms = follow()  # Line 14
+        else:  # beyond the paper
+            error = cloning_error(self.policy_network, *batch.expert)
+            clones = error > self._cloning_bound
+            norms = tf.cond(clones, functools.partial(self._clone, batch.expert), follow)
+            metrics |= {"cloning_error": error, "cloning_share": tf.cast(clones, error.dtype)}
         alive = tf.reduce_mean(tf.reduce_prod(trajectory.continuation, 0))
         metrics |= {"policy_cost": masked_mean(costs, trajectory.mask), "continuation": alive}
         metrics |= {"termination_cost": tf.reduce_mean(dead)}
@@ -356,6 +388,12 @@ class MGAIL(Resumable):
             metrics |= {"value_gradient": norms[0], "value_weights": norms[1]}
             soft_update(self.target_value, self.value, VALUE_TARGET_RATE)
         return metrics
+
+    def _clone(self, expert: StateActions) -> tuple[Any, Any]:
+        """Take a step of cloning, with an optimiser of its own; return norms as `minimise` does."""
+        with tf.GradientTape() as tape:
+            loss = cloning_loss(self.policy_network, *expert)
+        return minimise(loss, tape, self.policy_network, self.cloning_optimiser)
 
     def _update_end_discriminator(self, batch: Batch) -> None:
         """Learn to tell the states in which the agent's episodes end from the demonstrations'."""
@@ -451,6 +489,7 @@ class MGAIL(Resumable):
         if config.learning_rate_schedule != "constant":
             left = 1.0 - 0.9 * progress
             self.policy_optimiser.learning_rate = left * config.policy_learning_rate
+            self.cloning_optimiser.learning_rate = left * config.cloning_learning_rate
             if config.learning_rate_schedule == "cosine_restarts":
                 left = float(self._restarting(self._updates))
             self.model_optimiser.learning_rate = left * config.model_learning_rate
@@ -458,7 +497,7 @@ class MGAIL(Resumable):
             if self._judges_ends:
                 self.end_optimiser.learning_rate = left * self._end_strength.learning_rate
         if not self.spec.discrete:
-            first, last = config.log_std
+            first, last = self._log_std
             now = first + progress * (last - first)
             self.policy_network.log_std.assign(tf.fill([self.spec.action_size], now))
 
@@ -493,6 +532,7 @@ class MGAIL(Resumable):
             "value": self.value,
             "target_value": self.target_value,
             "policy_optimiser": self.policy_optimiser,
+            "cloning_optimiser": self.cloning_optimiser,
             "discriminator_optimiser": self.discriminator_optimiser,
             "model_optimiser": self.model_optimiser,
             "value_optimiser": self.value_optimiser,

@@ -44,11 +44,13 @@ class Batches(Resumable):
         draw_noise: Callable[..., np.ndarray],
         model_errors: Callable[[Sequences], Any],
         rng: np.random.Generator,
+        demonstrated: ReplayBuffer | None = None,
     ):
         """Remember where to draw from.
 
         Args:
             expert: standardised pairs.
+            demonstrated: the demonstrations' steps; None: none is drawn.
             expert_ends: standardised states [E, S] in which demonstrations terminate; None: ends
                 are not judged.
             draw_noise: (generator, shape) -> noise of the policy.
@@ -56,6 +58,7 @@ class Batches(Resumable):
         """
         self._config, self._expert, self._expert_ends = config, expert, expert_ends
         self._draw_noise, self._model_errors, self._rng = draw_noise, model_errors, rng
+        self._demonstrated = demonstrated
 
     def _parts(self) -> dict[str, Any]:
         return {"rng": self._rng}
@@ -69,14 +72,14 @@ class Batches(Resumable):
         length = config.burn_in_steps + (config.horizon if config.rollout == "replay" else 1)
         shape = (count, config.horizon, config.policy_batch, expert.actions.shape[-1])
         recorded, errors, ends, expert_ends = None, None, None, None
-        sequences = buffer.sample_sequences(rng, count, config.model_batch, config.sequence_length)
+        sequences = self._sequences(buffer, config.model_batch, config.sequence_length)
         mix = rng.random((count, size, 1), dtype=np.float32)
         near = config.near_termination_share
-        starts = buffer.sample_sequences(rng, count, config.policy_batch, length, None, near)
+        starts = self._sequences(buffer, config.policy_batch, length, None, near)
         noise = self._draw_noise(rng, shape)
         if config.value_targets in ("recorded", "both"):
             window, batch = config.value_replay_window, config.policy_batch
-            recorded = buffer.sample_sequences(rng, count, batch, config.horizon, window, near)
+            recorded = self._sequences(buffer, batch, config.horizon, window, near)
         if config.model_noise and config.rollout == "imagine":
             errors = self._draw_errors(buffer, shape[:-1])
         if self._expert_ends is not None:
@@ -96,6 +99,25 @@ class Batches(Resumable):
             ends=ends,
             expert_ends=expert_ends,
         )
+
+    def _sequences(
+        self,
+        buffer: ReplayBuffer,
+        batch: int,
+        length: int,
+        window: int | None = None,
+        near_termination: float = 0.0,
+    ) -> Sequences:
+        """Draw stretches as `ReplayBuffer.sample_sequences` does, a share from demonstrations."""
+        count, shown = self._config.updates_per_call, 0
+        if self._demonstrated is not None:
+            shown = round(self._config.demonstrated_share * batch)
+        options = length, window, near_termination
+        own = buffer.sample_sequences(self._rng, count, batch - shown, *options)
+        if not (self._demonstrated and shown):
+            return own
+        more = self._demonstrated.sample_sequences(self._rng, count, shown, length)
+        return Sequences(*(np.concatenate(pair, 2) for pair in zip(own, more, strict=True)))
 
     def _draw_errors(self, buffer: ReplayBuffer, shape: tuple[int, ...]) -> np.ndarray:
         """Resample one-step errors of the model, [*shape, S], times `model_noise`."""

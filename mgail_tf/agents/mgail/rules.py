@@ -4,6 +4,7 @@ The first steps are those of random actions, with which a run fills its buffer (
 Every rule is scale-free: multiplying a component of the states changes nothing.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ from mgail_tf.types import Spec
 
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
 FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
+NOISE = 0.05, 0.3  # least and most of the first standard deviation, in [-1, 1] units
 CLONING_WEIGHT = 1.5e-4, 0.03, 1.5  # for each pair; least; most
 
 
@@ -45,6 +47,18 @@ def cloning_weight(pairs: int) -> float:
     """Return the weight of the cloning loss: the more pairs, the less it can mislead."""
     each, least, most = CLONING_WEIGHT
     return min(max(each * pairs, least), most)
+
+
+def exploration(error: float, action_size: int) -> tuple[float, float]:
+    """Return the logarithm of the standard deviation at the beginning and the end of a run.
+
+    The discriminator tells noise from a precise expert's actions, however good the policy is.
+
+    Args:
+        error: mean squared distance of a cloned policy's actions from held-out ones.
+    """
+    first = float(np.clip(2.0 * np.sqrt(error / action_size), *NOISE))
+    return math.log(first), math.log(first / 3.0)
 
 
 def seen_components(

@@ -1,0 +1,139 @@
+"""Steps of cloning, where the policy errs by more than a cloned one, and what else is shown."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mgail_tf.agents.mgail import rules
+from mgail_tf.agents.mgail.agent import MGAIL
+from mgail_tf.config.algorithms import BCConfig
+from mgail_tf.networks.cloning import held_out_error
+from mgail_tf.networks.policy import cloning_error, policy_for
+from mgail_tf.types import StateActions
+from tests import toys
+from tests.agents.mgail.test_agent import TINY
+
+
+def _agent(shown, **changes):
+    return MGAIL(toys.linear(), shown, dataclasses.replace(TINY, **changes))
+
+
+@pytest.mark.parametrize(("bound", "share"), [(1e-6, 1.0), (1e6, 0.0)])
+def test_policy_is_cloned_where_it_errs_by_more_than_the_bound(shown, bound, share):
+    agent = _agent(shown, cloning_bound=bound)
+    metrics = agent.update(agent.sample_batches())
+    assert metrics["cloning_share"] == share
+    steps = int(agent.cloning_optimiser.iterations), int(agent.policy_optimiser.iterations)
+    count = agent.config.updates_per_call
+    assert steps == ((count, 0) if share else (0, count))
+
+
+def test_cloned_steps_follow_the_demonstrations_alone(shown):
+    """Whatever the discriminator says: its sign does not matter."""
+    weights = []
+    for cost in ("log_d", "neg_log_expert"):
+        agent = _agent(shown, cloning_bound=1e-6, cost=cost)
+        before = toys.action_error(agent.acting_policy)
+        agent.update(agent.sample_batches())
+        assert toys.action_error(agent.acting_policy) < before
+        weights.append(np.concatenate([np.ravel(w) for w in agent.acting_policy.weights]))
+    np.testing.assert_array_equal(*weights)
+
+
+@pytest.mark.slow
+def test_policy_stays_within_the_bound(shown):
+    """The discriminator's wrong sign drives it away, and cloning holds it."""
+    changes = {"cost": "log_d", "termination_cost": 4.0, "discriminator_learning_rate": 0.0}
+    errors = []
+    for bound in (None, 3.0):
+        agent = _agent(shown, cloning_bound=bound, cloning_learning_rate=3e-3, **changes)
+        for _ in agent.iterate(2000):
+            pass
+        errors.append(float(cloning_error(agent.policy_network, *agent.expert)))
+    assert errors[1] < 4.0 * held_out_error(
+        agent.spec, agent.expert, BCConfig(hidden=(32,), activation="tanh"), 0
+    )
+    assert errors[0] > 3.0 * errors[1]
+
+
+def test_error_of_a_gaussian_is_that_of_its_mean_alone(continuous):
+    policy = policy_for(continuous, (4,), "tanh", 0)
+    states = np.zeros((2, 3), np.float32)
+    actions = np.asarray(policy(states)) + np.array([[0.3, 0.4], [0.0, 0.0]], np.float32)
+    for log_std in (-3.0, 0.0):
+        policy.log_std.assign([log_std, log_std])
+        assert float(cloning_error(policy, states, actions)) == pytest.approx(0.125)
+
+
+def test_held_out_error_is_small_where_pairs_say_enough(continuous, rng):
+    states = rng.standard_normal((400, 3)).astype(np.float32)
+    law = np.tanh(states[:, :2])
+    noise = rng.uniform(-1.0, 1.0, law.shape).astype(np.float32)
+    config = BCConfig(hidden=(32,), learning_rate=1e-2, max_epochs=200)
+    learnt = held_out_error(continuous, StateActions(states, law), config, 0)
+    unlearnable = held_out_error(continuous, StateActions(states, noise), config, 0)
+    assert learnt < 0.05 and 0.5 < unlearnable < 1.0  # two components of variance 1/3
+
+
+@pytest.mark.parametrize(
+    ("error", "first"), [(0.0, 0.05), (2 * 0.01, 0.2), (2 * 0.04, 0.3), (2.0, 0.3)]
+)
+def test_exploration_is_as_wide_as_a_clone_errs(error, first):
+    begin, end = rules.exploration(error, 2)
+    assert (np.exp(begin), np.exp(end)) == pytest.approx((first, first / 3))
+
+
+def test_noise_of_a_run_is_given_or_follows_from_the_clone(shown):
+    assert np.exp(_agent(shown).acting_policy.log_std) == pytest.approx(np.exp(-1.6))
+    error = held_out_error(
+        *(lambda a: (a.spec, a.expert))(_agent(shown)),
+        BCConfig(hidden=(32,), activation="tanh"),
+        0,
+    )
+    first, last = rules.exploration(error, 1)
+    agent = _agent(shown, log_std=None)
+    assert agent.acting_policy.log_std == pytest.approx(first, rel=1e-5)
+    agent._anneal(1.0)
+    assert agent.acting_policy.log_std == pytest.approx(last, rel=1e-5)
+
+
+# -- what the demonstrations' steps are good for -----------------------------------------------
+
+
+def _is_shown(agent, sequences):
+    """Return which stretches [calls, batch] begin in a demonstrated state."""
+    demonstrated = {tuple(x) for x in agent.normaliser(agent.demonstrations.states).round(4)}
+    starts = np.asarray(sequences.states)[:, -2].round(4)
+    return np.array([[tuple(x) in demonstrated for x in row] for row in starts])
+
+
+def test_a_share_of_all_stretches_is_demonstrated(shown):
+    agent = _agent(shown, demonstrated_share=0.25, value_targets="both")
+    batches = agent.sample_batches()
+    for sequences, size in (
+        (batches.sequences, agent.config.model_batch),
+        (batches.starts, agent.config.policy_batch),
+        (batches.recorded, agent.config.policy_batch),
+    ):
+        found = _is_shown(agent, sequences)
+        assert found.shape[1] == size
+        assert found[:, -size // 4 :].all()
+        assert found[:, : -size // 4].mean() < 0.1  # a reset of both may be the same
+
+
+def test_pairs_without_what_follows_them_are_no_stretches(shown):
+    agent = _agent(shown.sample(every=2), demonstrated_share=0.25)
+    assert _is_shown(agent, agent.sample_batches().sequences).mean() < 0.1
+
+
+def test_steps_of_demonstrations_are_whole_episodes(shown):
+    agent = _agent(shown)
+    ends = dataclasses.replace(shown, terminated=np.arange(len(shown)) == 0)
+    for recorded in (True, False):
+        demonstrations = dataclasses.replace(ends, ends_recorded=recorded)
+        steps = demonstrations.steps(agent.spec)
+        assert [len(e.actions) for e in steps] == list(shown.lengths)
+        assert [e.terminated for e in steps] == [recorded] + [False] * (len(shown) - 1)
+        np.testing.assert_array_equal(np.concatenate([e.states for e in steps]), shown.states)
+        np.testing.assert_array_equal(np.concatenate([e.actions for e in steps]), shown.actions)
