@@ -286,9 +286,8 @@ class MGAILConfig:
     0.3, and a third of it at the end."""
     temperature: Positive = 1.0
     """Temperature tau of the Gumbel-softmax (Section 3.2.2; released code: 1)."""
-    bc_weight: AtLeast0 | None = None
-    """Weight of the cloning loss on demonstrated pairs; beyond the paper, 0 there. None: 0.03, and
-    more for more than 200 pairs."""
+    bc_weight: AtLeast0 = 0.0
+    """Weight of the cloning loss on demonstrated pairs, added to J; beyond the paper."""
     policy_averaging: Positive | None = 0.05
     """Share of the run so far over which the weights that are scored are averaged. None: the last
     weights are scored."""

@@ -113,14 +113,16 @@ def held_out_error(seen: Spec, pairs: StateActions, config: BCConfig, seed: int)
         pairs: standardised states [N, s] and actions [N, A] in [-1, 1] units or one-hot.
 
     Returns:
-        See `cloning_error`.
+        See `cloning_error`. Of discrete actions at least 1 / n for n pairs that are held out: so
+        few say nothing of what is rarer, and where actions can be told apart the loss has no least.
     """
     fitted = PolicyFit(seen, config, seed)
     fitted.begin(pairs, np.random.default_rng([seed, 3]))
     steps = max(1, len(fitted.train.states) // config.batch_size)
     for _ in fitted.run(min(config.max_epochs, max(1, MOST_STEPS // steps))):
         pass
-    return float(cloning_error(fitted.network, *fitted.held_out))
+    error = float(cloning_error(fitted.network, *fitted.held_out))
+    return max(error, 1.0 / len(fitted.held_out.states)) if seen.discrete else error
 
 
 class Cloning:

@@ -137,9 +137,6 @@ class MGAIL(Resumable):
                 if value is not None
             }
         )
-        self._bc_weight = config.bc_weight
-        if self._bc_weight is None:
-            self._bc_weight = rules.cloning_weight(pairs)
         self._cloning_bound: float | None = None
         error = math.nan
         if config.cloning_bound or not config.log_std:
@@ -351,8 +348,8 @@ class MGAIL(Resumable):
             if config.rollout == "replay":
                 first = first_recorded(to_go, trajectory.mask)
             loss = tf.reduce_mean(first) / (config.horizon * (1.0 - config.gamma))  # J, per step
-            if self._bc_weight:  # beyond the paper
-                loss += self._bc_weight * cloning_loss(self.policy_network, *batch.expert)
+            if config.bc_weight:  # beyond the paper
+                loss += config.bc_weight * cloning_loss(self.policy_network, *batch.expert)
         # Lines 10-13, Eq. 12-13: the tape's backward pass through D, pi and f, from t = T to 0
         follow = functools.partial(minimise, loss, tape, self.policy_network, self.policy_optimiser)
         if self._cloning_bound is None:

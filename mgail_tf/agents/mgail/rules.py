@@ -17,7 +17,6 @@ from mgail_tf.types import Spec
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
 FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
 NOISE = 0.05, 0.3  # least and most of the first standard deviation, in [-1, 1] units
-CLONING_WEIGHT = 1.5e-4, 0.03, 1.5  # for each pair; least; most
 
 
 class Strength(NamedTuple):
@@ -41,12 +40,6 @@ def discriminator_strength(samples: int, components: int) -> Strength:
     if are_few(samples, components):
         return Strength(1e-4, 10.0, 0.3)
     return Strength(3e-4, 1.0, 1.0)
-
-
-def cloning_weight(pairs: int) -> float:
-    """Return the weight of the cloning loss: the more pairs, the less it can mislead."""
-    each, least, most = CLONING_WEIGHT
-    return min(max(each * pairs, least), most)
 
 
 def exploration(error: float, action_size: int) -> tuple[float, float]:
@@ -101,7 +94,6 @@ class Conclusions(NamedTuple):
     components: int  # of state and action, as far as networks are expected to see them
     few: bool  # there are few pairs for so many components
     strength: Strength
-    cloning_weight: float
     ends_judged: bool  # most demonstrations terminate, and ends are judged by them
     ends_recorded: bool  # it is known in which states they do
     constant: np.ndarray  # indices of state components that no network sees
@@ -120,7 +112,6 @@ class Conclusions(NamedTuple):
             f"pairs          {self.pairs} are {enough} for {self.components} components "
             f"(few: below {FEW_PAIRS * self.components:.0f})",
             f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g}",
-            f"cloning        weight {self.cloning_weight:.3g}",
         ]
         if len(self.constant):
             lines.append(f"left out       {_listed(self.constant)}: constant in the demonstrations")
@@ -152,7 +143,6 @@ def conclusions(demonstrations: Demonstrations, spec: Spec) -> Conclusions:
         components,
         are_few(summary.pairs, components),
         discriminator_strength(summary.pairs, components),
-        cloning_weight(summary.pairs),
         demonstrations.mostly_terminate,
         demonstrations.ends_recorded,
         np.intersect1d(left, summary.constant),

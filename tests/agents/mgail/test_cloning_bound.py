@@ -76,6 +76,13 @@ def test_held_out_error_is_small_where_pairs_say_enough(continuous, rng):
     assert learnt < 0.05 and 0.5 < unlearnable < 1.0  # two components of variance 1/3
 
 
+def test_held_out_error_of_discrete_actions_is_no_less_than_pairs_can_tell(discrete, rng):
+    states = rng.standard_normal((20, 4)).astype(np.float32)
+    actions = np.eye(3, dtype=np.float32)[(states[:, 0] > 0.0).astype(int)]
+    config = BCConfig(hidden=(32,), learning_rate=1e-1, max_epochs=300)
+    assert held_out_error(discrete, StateActions(states, actions), config, 0) >= 1.0 / 6
+
+
 @pytest.mark.parametrize(
     ("error", "first"), [(0.0, 0.05), (2 * 0.01, 0.2), (2 * 0.04, 0.3), (2.0, 0.3)]
 )

@@ -78,13 +78,6 @@ def test_a_discriminator_of_few_samples_is_gentle(samples, components, gentle):
     assert (rate, penalty, slope) == ((1e-4, 10.0, 0.3) if gentle else (3e-4, 1.0, 1.0))
 
 
-@pytest.mark.parametrize(
-    ("pairs", "weight"), [(1, 0.03), (200, 0.03), (4000, 0.6), (10_000, 1.5), (1_000_000, 1.5)]
-)
-def test_cloning_weighs_more_the_more_is_shown(pairs, weight):
-    assert rules.cloning_weight(pairs) == pytest.approx(weight)
-
-
 # -- what is concluded from demonstrations -----------------------------------------------------
 
 
@@ -99,7 +92,6 @@ def test_conclusions_are_what_the_agent_does(every, terminated):
     assert found.pairs == len(agent.expert.states)
     assert found.components == agent.normaliser.mean.size + 1
     assert found.strength == agent._strength
-    assert found.cloning_weight == agent._bc_weight
     assert found.ends_judged == agent.termination_cost.judged == bool(terminated)
     assert found.few == (every == 20 and found.pairs < 12)
     text = str(found)
