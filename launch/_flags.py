@@ -434,6 +434,8 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
         say("cloning, for a policy to choose from ...")
         clone = mg.BC(get["env"], inputs["demonstrations"], seed=get["seed"])
         options["candidates"] = {"cloned": clone.learn().policy}
+    if getattr(config, "cloning_bound", None):
+        say("cloning, for what the policy is held to ...")
     agent = getattr(mg, algorithm.upper())(get["env"], config=config, seed=get["seed"], **inputs)
     agent.learn(
         **({} if algorithm == "bc" else {"env_steps": total}),

@@ -67,7 +67,7 @@ def compare(
         _train(model, buffer, updates, seed)
         found = diagnostics.measure(
             model,
-            lambda states, actions: np.zeros(len(states)),  # no discriminator is asked
+            lambda states, actions: tf.zeros(len(states)),  # no discriminator is asked
             normaliser,
             spec,
             nothing,

@@ -208,6 +208,11 @@ def drawn(eager):
             "model_batch": 8,
             "discriminator_batch": 8,
             "bc_weight": 0.0,
+            "cloning_bound": None,
+            "demonstrated_share": 0.0,
+            "log_std": (-1.2, -2.3),
+            "policy_learning_rate": 3e-4,
+            "policy_activation": "relu",
             "prefill_steps": 35,
             "compile": "graph",
         } | changes
