@@ -456,7 +456,7 @@ class Demonstrations:
         steps = zip(fitting._split_states(), fitting._split(fitting.actions), strict=True)
         return [StateActions(states[:-1], scaled(actions)) for states, actions in steps]
 
-    def steps(self, spec: Spec) -> list[Episode]:
+    def recorded_episodes(self, spec: Spec) -> list[Episode]:
         """Return the whole episodes as an agent's are collected, every step with what follows it.
 
         An end whose state is not recorded is left out.

@@ -189,10 +189,10 @@ class MGAIL(Resumable):
 
         demonstrated = None
         if config.demonstrated_share and self.demonstrations.every == 1:
-            steps = self.demonstrations.steps(spec)
-            count = sum(len(e.actions) for e in steps)
+            shown = self.demonstrations.recorded_episodes(spec)
+            count = sum(len(e.actions) for e in shown)
             demonstrated = ReplayBuffer(count, spec, self.normaliser)
-            for episode in steps:
+            for episode in shown:
                 demonstrated.add(episode)
         self._batches = Batches(
             config,

@@ -75,11 +75,13 @@ class Batches(Resumable):
         sequences = self._sequences(buffer, config.model_batch, config.sequence_length)
         mix = rng.random((count, size, 1), dtype=np.float32)
         near = config.near_termination_share
-        starts = self._sequences(buffer, config.policy_batch, length, None, near)
+        starts = self._sequences(buffer, config.policy_batch, length, near_termination=near)
         noise = self._draw_noise(rng, shape)
         if config.value_targets in ("recorded", "both"):
             window, batch = config.value_replay_window, config.policy_batch
-            recorded = self._sequences(buffer, batch, config.horizon, window, near)
+            recorded = self._sequences(
+                buffer, batch, config.horizon, window=window, near_termination=near
+            )
         if config.model_noise and config.rollout == "imagine":
             errors = self._draw_errors(buffer, shape[:-1])
         if self._expert_ends is not None:
@@ -101,21 +103,18 @@ class Batches(Resumable):
         )
 
     def _sequences(
-        self,
-        buffer: ReplayBuffer,
-        batch: int,
-        length: int,
-        window: int | None = None,
-        near_termination: float = 0.0,
+        self, buffer: ReplayBuffer, batch: int, length: int, **options: Any
     ) -> Sequences:
-        """Draw stretches as `ReplayBuffer.sample_sequences` does, a share from demonstrations."""
-        count, shown = self._config.updates_per_call, 0
-        if self._demonstrated is not None:
-            shown = round(self._config.demonstrated_share * batch)
-        options = length, window, near_termination
-        own = buffer.sample_sequences(self._rng, count, batch - shown, *options)
-        if not (self._demonstrated and shown):
-            return own
+        """Draw stretches, a share of them from the demonstrations.
+
+        Args:
+            options: of `ReplayBuffer.sample_sequences`, for those from the buffer.
+        """
+        count = self._config.updates_per_call
+        if self._demonstrated is None:
+            return buffer.sample_sequences(self._rng, count, batch, length, **options)
+        shown = round(self._config.demonstrated_share * batch)
+        own = buffer.sample_sequences(self._rng, count, batch - shown, length, **options)
         more = self._demonstrated.sample_sequences(self._rng, count, shown, length)
         return Sequences(*(np.concatenate(pair, 2) for pair in zip(own, more, strict=True)))
 

@@ -134,12 +134,12 @@ def test_pairs_without_what_follows_them_are_no_stretches(shown):
     assert _is_shown(agent, agent.sample_batches().sequences).mean() < 0.1
 
 
-def test_steps_of_demonstrations_are_whole_episodes(shown):
+def test_recorded_episodes_are_whole_episodes(shown):
     agent = _agent(shown)
     ends = dataclasses.replace(shown, terminated=np.arange(len(shown)) == 0)
     for recorded in (True, False):
         demonstrations = dataclasses.replace(ends, ends_recorded=recorded)
-        steps = demonstrations.steps(agent.spec)
+        steps = demonstrations.recorded_episodes(agent.spec)
         assert [len(e.actions) for e in steps] == list(shown.lengths)
         assert [e.terminated for e in steps] == [recorded] + [False] * (len(shown) - 1)
         np.testing.assert_array_equal(np.concatenate([e.states for e in steps]), shown.states)
