@@ -213,14 +213,9 @@ class _Members(Resumable):
 
 
 def _shares(total: int, iterations: int) -> list[int]:
-    """Return how many of the queries each iteration has."""
+    """Return how many of the queries each iteration has; each has one at least."""
+    iterations = min(iterations, total)
     return [(total + i) // iterations for i in range(iterations)]
-
-
-def _check_queries(total: int, least: int, of_what: str) -> None:
-    if total < least:
-        expected = f"at least {least}, one for each {of_what}"
-        raise BadInput(f"expert_queries: found {total}, expected {expected}")
 
 
 def _every(config: SMILeConfig | DAggerConfig, task: str) -> int:
@@ -331,7 +326,9 @@ class ForwardTraining(Resumable):
             yield self.visits.expert_queries, metrics | self.visits.metrics()
 
     def _check(self, expert_queries: int) -> None:
-        _check_queries(expert_queries, self.spec.max_steps, "step up to the time limit")
+        if expert_queries < self.spec.max_steps:
+            expected = f"at least {self.spec.max_steps}, one for each step up to the time limit"
+            raise BadInput(f"expert_queries: found {expert_queries}, expected {expected}")
 
     def worth(self, trajectories: int) -> int:
         """Return the number of queries that trajectories up to the time limit are worth."""
@@ -376,7 +373,6 @@ class _InIterations(Resumable):
             The agent itself.
         """
         total = expert_queries or self.worth(DEFAULT_TRAJECTORIES)
-        _check_queries(total, self.config.iterations, "of the iterations")
         agent: Any = self  # a subclass, which has a policy and iterates
         run.learn(agent, total, run_dir, **options)
         return self
@@ -429,9 +425,8 @@ class SMILe(_InIterations):
     def iterate(self, expert_queries: int) -> Iterator[tuple[int, dict[str, float]]]:
         """Run the iterations that are left; yield (queries so far, metrics) after each."""
         config, members = self.config, self._members.policies
-        _check_queries(expert_queries, config.iterations, "of the iterations")
         shares = _shares(expert_queries, config.iterations)
-        for t in range(len(members), config.iterations):
+        for t in range(len(members), len(shares)):
             # states that pi_t visits: the expert acts with its share, else the mixture as sampled
             expert_share, _ = smile_weights(config.alpha, t)
             mixture = self.policy if members else None
@@ -479,9 +474,8 @@ class DAgger(_InIterations):
     def iterate(self, expert_queries: int) -> Iterator[tuple[int, dict[str, float]]]:
         """Run the iterations that are left; yield (queries so far, metrics) after each."""
         config = self.config
-        _check_queries(expert_queries, config.iterations, "of the iterations")
         shares = _shares(expert_queries, config.iterations)
-        while (i := self._iteration) < config.iterations:
+        while (i := self._iteration) < len(shares):
             # states that pi_i = beta_i expert + (1 - beta_i) pihat_i visits; i counts from 0 here
             beta = config.expert_decay**i
             newest = self.policy if i else None

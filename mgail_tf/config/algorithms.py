@@ -117,7 +117,7 @@ class SMILeConfig(BCConfig):
     """SMILe (Ross & Bagnell 2010): each policy of the mixture is cloned with these settings."""
 
     iterations: PositiveInt = 20
-    """N, policies of the mixture; they share the queries equally."""
+    """N, policies of the mixture; they share the queries equally. Fewer queries: one for each."""
     alpha: Rate = 0.1
     """Share of the expert's probability that an iteration gives to the new policy. With 1 there is
     nothing to mix: the first one, a cloned policy, is all."""
@@ -131,7 +131,8 @@ class DAggerConfig(BCConfig):
     """DAgger (Ross et al. 2011): every policy is cloned with these settings."""
 
     iterations: PositiveInt = 20
-    """N, times that states are visited and a policy is cloned; they share the queries equally."""
+    """N, times that states are visited and a policy is cloned; they share the queries equally.
+    Fewer queries: one for each."""
     expert_decay: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.0
     """p: in iteration i the expert acts in a share beta_i = p^(i-1) of the steps. With 0 it acts in
     the first iteration only, beta_i = I(i = 1)."""

@@ -255,7 +255,6 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("train_interactive", "--expert=full", "full: not an exported policy", 2),
     ("train_interactive", "--method=bc", "method", 2),
     ("train_interactive", "--queries=0", "queries", 2),
-    ("train_interactive", "--queries=5", "expert_queries: found 5, expected at least 20", 2),
     ("train_interactive", "--queries=50 --num_trajectories=1", "--queries and --num_traj", 2),
     (
         *("train_interactive", "--method=forward_training --queries=199"),
