@@ -6,10 +6,10 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup imitate test quick check soak docs clean
+.PHONY: help setup imitate test quick check soak cluster-test docs clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .venv/ready: requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
@@ -32,6 +32,9 @@ quick: .venv/ready ## the mathematics and one smoke run (30 to 45 seconds)
 
 soak: .venv/ready ## kill every algorithm at 20 random moments, resume, compare bit by bit (about 5 minutes)
 	KILLS=20 $(PYTEST) tests/launch/test_kills.py
+
+cluster-test: .venv/ready ## a sweep on two nodes of Ray, of which one is killed, then the driver (about 8 minutes)
+	CLUSTER_RUNS=3 $(PYTEST) tests/sweeps/test_cluster.py
 
 docs: .venv/ready ## make the tables in README.md and docs/ again from results/
 	$(BIN)/python launch/make_docs.py

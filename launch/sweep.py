@@ -1,23 +1,26 @@
-"""Train over tasks, presets and seeds, --jobs runs at once, each on its own core.
+"""Train over algorithms, tasks, dataset sizes, presets and seeds, many runs at once.
 
     python launch/sweep.py --tasks=hopper,ant --presets=paper,default --seeds=0,1 --jobs=2
+    python launch/sweep.py --algorithms=bc,gail,mgail --num_trajectories=paper --seeds=0,1,2 \
+        --engine=ray --out=runs/table1
 
 Every run has its own folder in --out, and a .log file beside it with what it printed. The same
 command goes on where it was stopped and makes no run twice. At the end the rows of all its runs are
 in runs.csv and curves.csv in --out; launch/collect.py merges them into other tables. In --demos,
 {task} stands for the task's name: --demos=mine/{task}.npz.
+
+--engine=local makes --jobs runs at once, each on its own core. --engine=ray makes them on the CPUs
+of a Ray cluster that this machine is part of (`ray start --head` here, `ray start --address=...`
+elsewhere); a run whose machine dies goes on on another one. docs/scale.md tells more.
 """
 
 import dataclasses
 import itertools
 import json
-import os
-import queue
-import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import _flags
 from absl import flags
@@ -26,69 +29,78 @@ import mgail_tf as mg
 from mgail_tf.config.presets import ablations
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.envs.gym_env import make
-from mgail_tf.errors import one_line
+from mgail_tf.policies import experts
 from mgail_tf.reporting import collect
+from mgail_tf.reporting.tables import read
+from mgail_tf.sweeps import cluster, local
+from mgail_tf.sweeps.overview import Durations, Overview, shortest_first
+from mgail_tf.sweeps.runs import Run
+from mgail_tf.training.provenance import commit
+
+_ROOT = Path(__file__).resolve().parents[1]
+_SAME = ("env_steps", "subsample", "held_out_trajectories", "env_kwargs")  # flags of every run
 
 FLAGS = _flags.define(
-    *("set", "smoke", "demos", "env_steps", "label", "episodes", *_flags.ENVIRONMENT),
+    *("set", "smoke", "demos", "env_steps", "label", "episodes", "subsample"),
+    *("held_out_trajectories", *_flags.ENVIRONMENT),
     out="runs/sweep",
+    checkpoint_every=60.0,
 )
-flags.DEFINE_enum("algorithm", "mgail", ["bc", "gail", "mgail"], "Which one.", flag_values=FLAGS)
-flags.DEFINE_list("tasks", list(TASKS), "Tasks or ids, between commas.", flag_values=FLAGS)
-flags.DEFINE_list("presets", ["default"], "Presets, between commas.", flag_values=FLAGS)
+
+
+def _list(name: str, default: list[str], text: str) -> None:
+    flags.DEFINE_list(name, default, f"{text}, between commas.", flag_values=FLAGS)
+
+
+_list("algorithms", ["mgail"], "bc, gail, mgail")
+_list("tasks", list(TASKS), "Tasks or ids")
+_list("presets", ["default"], "Presets")
+_list("num_trajectories", [], "Dataset sizes; paper: those of its Table 1; default: the task's")
+_list("seeds", ["0"], "Seeds")
 flags.DEFINE_boolean(
     "ablations", False, "Instead of presets: paper+X and default-X for every X.", flag_values=FLAGS
 )
-flags.DEFINE_list("seeds", ["0"], "Seeds, between commas.", flag_values=FLAGS)
-flags.DEFINE_integer("jobs", 1, "Runs at once, a core each.", lower_bound=1, flag_values=FLAGS)
+flags.DEFINE_enum(
+    *("order", "listed", ["listed", "shortest"]),
+    "Which runs begin first: as listed, or those that take least by what is known.",
+    flag_values=FLAGS,
+)
+flags.DEFINE_enum(
+    "engine", "local", ["local", "ray"], "This machine, or a Ray cluster.", flag_values=FLAGS
+)
+flags.DEFINE_integer(
+    "jobs", 1, "Runs at once, a core each (local).", lower_bound=1, flag_values=FLAGS
+)
+flags.DEFINE_string("address", "auto", "The cluster: auto, or HOST:PORT (ray).", flag_values=FLAGS)
+flags.DEFINE_enum(
+    *("storage", "objects", ["objects", "shared"]),
+    "How folders come back: through Ray, or --out is one that all machines see (ray).",
+    flag_values=FLAGS,
+)
+flags.DEFINE_float(
+    "bring_every",
+    300.0,
+    "Seconds between unfinished folders that come back (ray).",
+    1.0,
+    flag_values=FLAGS,
+)
+flags.DEFINE_float("gpus", 0.0, "GPUs of a run (ray).", 0.0, flag_values=FLAGS)
 
 
-class _Run(NamedTuple):
-    """One run of the sweep."""
-
-    algorithm: str
-    task: str
-    label: str
-    seed: int
-    folder: Path
-    flags: tuple[str, ...]
-    described: dict[str, Any]  # entries of its config.json
-
-    def __str__(self) -> str:
-        return f"{self.algorithm} {self.task} {self.label} seed {self.seed}"
-
-    def made(self) -> bool:
-        """Return whether the run is finished.
-
-        Raises:
-            BadInput: its folder holds another finished run.
-        """
-        path = self.folder / "config.json"
-        if not (self.folder / "final.json").exists():
-            return False
-        try:
-            found = json.loads(path.read_text())
-            differing = [name for name, value in self.described.items() if found[name] != value]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise mg.BadInput(f"{path}: not that of a run ({one_line(error)})") from error
-        if differing:
-            raise mg.BadInput(f"{path}: {differing[0]}: another run's; choose another --out")
-        return True
-
-
-def _wanted(get: dict[str, Any]) -> list[_Run]:
+def _wanted(get: dict[str, Any]) -> list[Run]:
     """Return the runs that the flags name, after checking each."""
-    for name in ("tasks", "presets", "seeds"):
+    for name in ("algorithms", "tasks", "presets", "seeds"):
         if not get[name]:
             raise mg.BadInput(f"--{name}: found none, expected one or more")
-    for seed in get["seeds"]:
-        if not (seed.isascii() and seed.isdigit() and str(int(seed)) == seed):
-            raise mg.BadInput(f"--seeds: found {seed!r}, expected integers such as 0,1,2")
-    digests: dict[str, str | None] = {}  # of the tasks' demonstrations
+    for algorithm in get["algorithms"]:
+        if algorithm not in ("bc", "gail", "mgail"):
+            raise mg.BadInput(f"--algorithms: found {algorithm!r}, expected bc, gail, mgail")
+    _check_whole("seeds", get["seeds"])
+    shown: dict[str, mg.Demonstrations | None] = {}
     for task in get["tasks"]:
         demos = _demos(get, task)
         try:
-            digests[task] = mg.Demonstrations.load(demos).sha256 if demos else None
+            shown[task] = mg.Demonstrations.load(demos) if demos else None
         except mg.BadInput as error:
             raise mg.BadInput(f"--demos: {error}") from error
         name, env = _flags.environment(get, task)
@@ -102,11 +114,43 @@ def _wanted(get: dict[str, Any]) -> list[_Run]:
     variants = {get["label"] or preset: (preset, {}) for preset in get["presets"]}
     if get["ablations"]:
         variants = ablations()
-    each = itertools.product(variants.items(), get["tasks"], dict.fromkeys(get["seeds"]))
     return [
-        _run(get, task, label, variant, seed, digests[task])
-        for (label, variant), task, seed in each
+        _run(get, algorithm, task, count, label, variant, seed, shown[task])
+        for algorithm, (label, variant), task in itertools.product(
+            get["algorithms"], variants.items(), get["tasks"]
+        )
+        for count, seed in itertools.product(
+            _sizes(get, task, shown[task]), dict.fromkeys(get["seeds"])
+        )
     ]
+
+
+def _check_whole(name: str, values: list[str]) -> None:
+    for value in values:
+        if not (value.isascii() and value.isdigit() and str(int(value)) == value):
+            raise mg.BadInput(f"--{name}: found {value!r}, expected integers such as 0,1,2")
+
+
+def _sizes(get: dict[str, Any], task: str, shown: mg.Demonstrations | None) -> Iterator[int | None]:
+    """Yield the dataset sizes of a task; None is its smallest, or of another environment all."""
+    given = get["num_trajectories"]
+    name, _ = _flags.environment(get, task)
+    if given == ["paper"]:
+        rows = read(experts.results_folder() / "paper_table1.csv", ("task", "trajectories"))
+        given = sorted(rows.loc[rows["task"] == name, "trajectories"].unique().tolist())
+        if not given:
+            expected = f"expected one of {', '.join(TASKS)}"
+            raise mg.BadInput(f"--num_trajectories=paper: found --tasks={task}, {expected}")
+    else:
+        _check_whole("num_trajectories", given)
+    there = TASKS[name].pool if shown is None else len(shown)
+    for count in map(int, given):
+        if not 0 < count <= there:
+            expected = f"expected 1 to {there}, those of {task}"
+            raise mg.BadInput(f"--num_trajectories: found {count}, {expected}")
+        yield count
+    if not given:
+        yield None
 
 
 def _demos(get: dict[str, Any], task: str) -> str | None:
@@ -115,15 +159,16 @@ def _demos(get: dict[str, Any], task: str) -> str | None:
 
 def _run(
     get: dict[str, Any],
+    algorithm: str,
     task: str,
+    count: int | None,
     label: str,
     variant: tuple[str, dict[str, Any]],
     seed: str,
-    digest: str | None,
-) -> _Run:
+    shown: mg.Demonstrations | None,
+) -> Run:
     """Return one run of a variant (preset, settings); refuse settings that are not possible."""
     preset, settings = variant
-    algorithm = get["algorithm"]
     changes = [*(f"{key}={value}" for key, value in settings.items()), *get["set"]]
     name, env = _flags.environment(get, task)
     given = {**get, "task": name, "preset": preset, "set": changes}
@@ -131,77 +176,63 @@ def _run(
     described: dict[str, Any] = {"variant": label, "seed": int(seed)}
     described["config"] = json.loads(json.dumps(dataclasses.asdict(config)))
     described |= {} if algorithm == "bc" else {"env_steps": total}
+    described |= {"num_trajectories": count} if count else {}
+    described |= {"subsample": get["subsample"]} if get["subsample"] else {}
     if get["env_kwargs"]:
         described["env_kwargs"] = make(env, 0).spec.env_kwargs
-    folder = Path(get["out"]) / _flags.as_file_name(f"{algorithm}-{task}-{label}-seed{seed}")
+    if shown is not None and not count:
+        described["demos_sha256"] = shown.sha256
+    size = f"-n{count}" if count else ""
+    out = Path(get["out"])
+    out = out.resolve() if get["engine"] == "ray" else out  # processes of Ray begin elsewhere
+    folder = out / _flags.as_file_name(f"{algorithm}-{task}{size}-{label}-seed{seed}")
     words = [f"--task={task}", f"--preset={preset}", f"--label={label}", f"--seed={seed}"]
-    words += [f"--out={folder}", "--resume", f"--episodes={get['episodes']}"]
+    words += [f"--{key}={get[key]}" for key in ("episodes", "checkpoint_every")]
+    words += [f"--num_trajectories={count}"] if count else []
     words += [f"--set={change}" for change in changes]
     words += [f"--import={module}" for module in get["import"]]
-    words += [f"--env_kwargs={get['env_kwargs']}"] if get["env_kwargs"] else []
+    same = [key for key in _SAME if key != "env_steps" or algorithm != "bc"]
+    words += [f"--{key}={get[key]}" for key in same if get[key]]
     words += ["--smoke"] if get["smoke"] else []
-    words += [f"--env_steps={get['env_steps']}"] if get["env_steps"] else []
-    if demos := _demos(get, task):
-        words.append(f"--demos={demos}")
-        described["demos_sha256"] = digest
-    return _Run(algorithm, task, label, int(seed), folder, tuple(words), described)
-
-
-def _train(run: _Run, cores: "queue.Queue[int]") -> bool:
-    """Make one run on a core that is free; return whether it ended well."""
-    run.folder.parent.mkdir(parents=True, exist_ok=True)
-    script = Path(__file__).with_name(f"train_{run.algorithm}.py")
-    core = cores.get()
-    try:
-        print(f"begun: {run}", flush=True)
-        with run.folder.with_name(f"{run.folder.name}.log").open("a+") as log:
-            place = log.seek(0, os.SEEK_END)
-            command = [sys.executable, str(script), *run.flags]
-            child = subprocess.Popen(command, stdout=log, stderr=log)
-            if hasattr(os, "sched_setaffinity"):  # not on macOS
-                os.sched_setaffinity(child.pid, {core})
-            code = child.wait()
-            log.seek(place)
-            lines = log.read().replace("\r", "\n").strip().split("\n")
-        ends = {0: f"done: {run}", 130: f"stopped: {run}"}
-        print(ends.get(code, f"failed with code {code}: {run}: {lines[-1]}"), flush=True)
-        return code == 0
-    finally:
-        cores.put(core)
-
-
-def _cores() -> list[int]:
-    """Return the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
+    demos = _demos(get, task)
+    return Run(algorithm, task, label, count, int(seed), folder, tuple(words), described, demos)
 
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     wanted = _wanted(get)
-    usable = _cores()
-    if get["jobs"] > len(usable):
-        raise mg.BadInput(f"--jobs={get['jobs']}: expected at most {len(usable)}, the cores here")
+    on_ray = get["engine"] == "ray"
+    if not on_ray:
+        local.check_jobs(get["jobs"])
+    elif get["jobs"] != 1:
+        raise mg.BadInput(f"--jobs={get['jobs']}: expected --engine=local; Ray counts its CPUs")
+    cluster.settle(wanted)
     left = [run for run in wanted if not run.made()]
+    durations = Durations(experts.results_folder() / "runs.csv")
+    if get["order"] == "shortest":
+        left = shortest_first(left, durations)
+    overview = Overview(left, durations, len(wanted) - len(left))
     print(f"{len(wanted)} runs, {len(wanted) - len(left)} of them finished", flush=True)
-    cores: queue.Queue[int] = queue.Queue()
-    for core in usable[: get["jobs"]]:
-        cores.put(core)
-    with ThreadPoolExecutor(get["jobs"]) as pool:
-        futures = [pool.submit(_train, run, cores) for run in left]
-        try:
-            well = [future.result() for future in futures]
-        except KeyboardInterrupt:  # the runs got it too, and save themselves
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise KeyboardInterrupt(
-                "the same command goes on with the runs that are left"
-            ) from None
+    try:
+        failed = _on_ray(get, left, overview) if on_ray else _here(get, left, overview)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on with the runs that are left") from None
     done = [run.folder for run in wanted if run.made()]
     for table, _, rows in collect.merge(done, Path(get["out"]), replace=True) if done else []:
         print(f"{table}: {rows} rows")
-    if not all(well):
-        raise mg.BadInput(f"{well.count(False)} of {len(left)} runs failed, see the .log files")
+    if failed:
+        raise mg.BadInput(f"{failed} of {len(left)} runs failed, see the .log files")
+
+
+def _here(get: dict[str, Any], runs: list[Run], overview: Overview) -> int:
+    return local.make_all(runs, _ROOT, get["jobs"], overview)
+
+
+def _on_ray(get: dict[str, Any], runs: list[Run], overview: Overview) -> int:
+    shared = get["storage"] == "shared"
+    modules = [*get["import"], *(task.split(":")[0] for task in get["tasks"] if ":" in task)]
+    machines = cluster.Cluster(get["address"], shared, get["bring_every"], get["gpus"])
+    return cluster.make_all(runs, _ROOT, machines, overview, modules, commit())
 
 
 main = _flags.script(job, FLAGS)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
     ("types", "errors", "files", "checkpoint"),
     *(("config",), ("data",), ("envs",), ("policies",), ("reporting",)),
-    *(("training",), ("networks",), ("agents",), ("studies",), ("launch",)),
+    *(("sweeps",), ("training",), ("networks",), ("agents",), ("studies",), ("launch",)),
 )
 TENSORFLOW = {"tensorflow", "keras", "tensorflow_probability", "tf_keras"}
 OF_NAMED_TUPLES = {"_replace", "_asdict", "_fields"}  # public in spite of their names

@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import json
+import os
 import platform
 import shlex
 import subprocess
@@ -30,7 +31,10 @@ def versions() -> str:
 
 
 def commit() -> str:
-    """Return the source's commit, with + where mgail_tf/ or launch/ differs; "" outside git."""
+    """Return the source's commit, with + where mgail_tf/ or launch/ differs.
+
+    Outside git that is what the environment variable MGAIL_TF_COMMIT says, or "".
+    """
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(_ROOT), *words]
@@ -40,7 +44,7 @@ def commit() -> str:
         changed = git("status", "--porcelain", "--", "mgail_tf", "launch")
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
-        return ""
+        return os.environ.get("MGAIL_TF_COMMIT", "")
 
 
 def config_sha256(config: Mapping[str, Any]) -> str:

@@ -351,6 +351,11 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("sweep", "--set=horizont=3", "horizont", 2),
     ("sweep", "--env_steps=5", "env_steps: found 5", 2),
     ("sweep", "--jobs=1000", "--jobs=1000: ", 2),
+    ("sweep", "--algorithms=bc,trpo", "--algorithms: found 'trpo'", 2),
+    ("sweep", "--num_trajectories=4,x", "--num_trajectories: found 'x'", 2),
+    ("sweep", "--tasks=acrobot --num_trajectories=11", "--num_trajectories: found 11, exp", 2),
+    ("sweep", "--engine=ray --jobs=2", "--jobs=2: expected --engine=local", 2),
+    ("sweep", "--engine=ray --address=nowhere", "--address=nowhere: ", 2),
     # figures and tables
     ("make_figures", "--folder=no", "no/experts.csv: ", 2),
     ("make_figures", "--folder=full", "full/experts.csv: ", 2),

@@ -323,7 +323,7 @@ def test_own_environment_and_demonstrations_go_all_the_way(tmp_path, capsys, mon
     swept = [own[0].replace("task", "tasks"), *own[1:], "--demos=mine.npz", "--smoke"]
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{ROOT}")  # of the runs' processes
     for done in ("2 runs, 0 of them finished", "2 runs, 2 of them finished"):
-        assert run("sweep", *swept, "--algorithm=bc", "--seeds=0,1", "--out=sweep") == 0
+        assert run("sweep", *swept, "--algorithms=bc", "--seeds=0,1", "--out=sweep") == 0
         assert done in capsys.readouterr().out
     assert len(rows_of(Path("sweep/runs.csv"))) == 4
 

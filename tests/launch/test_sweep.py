@@ -16,7 +16,7 @@ def flags(tmp_path, cartpole_demos, monkeypatch):
     """Return the flags of a sweep that clones CartPole's demonstrations, in the folder `sweep`."""
     monkeypatch.chdir(tmp_path)
     Path("cartpole.npz").write_bytes(cartpole_demos.read_bytes())
-    shared = ["--algorithm=bc", "--tasks=cartpole", "--smoke", "--out=sweep"]
+    shared = ["--algorithms=bc", "--tasks=cartpole", "--smoke", "--out=sweep"]
     return [*shared, "--demos={task}.npz"]
 
 
@@ -50,9 +50,15 @@ def test_runs_are_made_once_and_failures_are_said(flags, cartpole_demos, capsys)
     assert contents(Path("sweep")) == before
 
 
-def test_ablations_are_the_paper_with_and_the_default_without_each(tmp_path, capsys, monkeypatch):
-    begun = []
-    monkeypatch.setattr("sweep._train", lambda run, cores: begun.append(run) or True)
+@pytest.fixture
+def begun(monkeypatch):
+    """Return the runs that would be made, as they come."""
+    runs: list = []
+    monkeypatch.setattr("sweep.local.make_all", lambda given, *_: runs.extend(given) or 0)
+    return runs
+
+
+def test_ablations_are_the_paper_with_and_the_default_without_each(begun, tmp_path):
     flags = ["--ablations", "--tasks=hopper", f"--out={tmp_path}", "--seeds=3", "--set=gamma=0.5"]
     assert run("sweep", *flags) == 0
     labels = [run.label for run in begun]
@@ -65,3 +71,26 @@ def test_ablations_are_the_paper_with_and_the_default_without_each(tmp_path, cap
         for key in changes:
             assert settings[f"paper+{name}"][key] == settings["default"][key]
             assert settings[f"default-{name}"][key] == settings["paper"][key]
+
+
+def test_runs_are_of_every_algorithm_task_and_size(begun, tmp_path):
+    flags = ["--algorithms=bc,mgail", "--tasks=hopper,humanoid", "--seeds=0,1", f"--out={tmp_path}"]
+    assert run("sweep", *flags, "--num_trajectories=paper") == 0
+    sizes = {"hopper": [4, 11, 18, 25], "humanoid": [80, 160, 240]}
+    assert [(r.algorithm, r.task, r.num_trajectories, r.seed) for r in begun] == [
+        (algorithm, task, size, seed)
+        for algorithm in ("bc", "mgail")
+        for task in ("hopper", "humanoid")
+        for size in sizes[task]
+        for seed in (0, 1)
+    ]
+    assert len({r.folder for r in begun}) == len(begun)
+    assert begun[0].described["num_trajectories"] == 4
+    assert "--num_trajectories=4" in begun[0].flags
+    begun.clear()
+    assert (
+        run("sweep", *flags, "--num_trajectories=2,1", "--order=shortest", "--env_steps=6000") == 0
+    )
+    assert [r.algorithm for r in begun[:8]] == ["bc"] * 8
+    assert all("--env_steps=6000" in r.flags for r in begun[8:])
+    assert not any("--env_steps=6000" in r.flags for r in begun[:8])
