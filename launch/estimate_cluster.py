@@ -62,16 +62,16 @@ def _jobs(get: dict[str, Any]) -> list[cluster_time.Job]:
 def job(get: dict[str, Any]) -> None:
     """Print the table that the flags describe."""
     jobs = _jobs(get)
-    rows = []
+    rows: list[dict[str, str]] = []
     for count in get["cores"]:
         if not count.isdigit() or not int(count):
             raise mg.BadInput(f"--cores: found {count!r}, expected integers such as 2,16")
         machines = cluster_time.Machines(int(count), get["failures_per_hour"], get["bring_every"])
-        rows.append(cluster_time.simulate(jobs, machines))
-    frame = pd.DataFrame(rows).round(3)
-    print(f"{len(jobs)} runs\n{frame.to_string(index=False)}")
+        row = cluster_time.simulate(jobs, machines)
+        rows.append({name: f"{value:.4g}" for name, value in row.items()})
+    print(f"{len(jobs)} runs\n{pd.DataFrame(rows).to_string(index=False)}")
     if get["table"]:
-        tables.write(Path(get["table"]), cluster_time.COLUMNS, frame.astype(str).to_dict("records"))
+        tables.write(Path(get["table"]), cluster_time.COLUMNS, rows)
 
 
 main = _flags.script(job, FLAGS)

@@ -99,15 +99,14 @@ def _wanted(get: dict[str, Any]) -> list[Run]:
     shown: dict[str, mg.Demonstrations | None] = {}
     for task in get["tasks"]:
         demos = _demos(get, task)
+        name, env = _flags.environment(get, task)
+        if name not in TASKS and not demos:
+            raise mg.BadInput(f"--tasks: found {task!r}, expected --demos with it")
+        spec = make(env, 0).spec
         try:
-            shown[task] = mg.Demonstrations.load(demos) if demos else None
+            shown[task] = mg.Demonstrations.load(demos).for_spec(spec) if demos else None
         except mg.BadInput as error:
             raise mg.BadInput(f"--demos: {error}") from error
-        name, env = _flags.environment(get, task)
-        if name not in TASKS:
-            if not demos:
-                raise mg.BadInput(f"--tasks: found {task!r}, expected --demos with it")
-            make(env, 0)
     if get["label"] and (get["ablations"] or len(get["presets"]) > 1):
         raise mg.BadInput(f"--label={get['label']}: found several variants, expected one")
     variants: dict[str, tuple[str, dict[str, Any]]]
