@@ -6,7 +6,7 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup imitate test quick check soak cluster-test docs clean
+.PHONY: help setup imitate test quick check soak cluster-test report clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,7 +36,9 @@ soak: .venv/ready ## kill every algorithm at 20 random moments, resume, compare 
 cluster-test: .venv/ready ## a sweep on two nodes of Ray, of which one is killed, then the driver (about 8 minutes)
 	CLUSTER_RUNS=3 $(PYTEST) tests/sweeps/test_cluster.py
 
-docs: .venv/ready ## make the tables in README.md and docs/ again from results/
+report: .venv/ready ## make all tables and pictures of README.md and docs/ again from the rows in results/
+	$(BIN)/python launch/make_tables.py
+	$(BIN)/python launch/make_figures.py
 	$(BIN)/python launch/make_docs.py
 
 check: .venv/ready ## linters, types and tests

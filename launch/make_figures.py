@@ -2,9 +2,10 @@
 
 python launch/make_figures.py
 
-Where there are runs that asked an expert (launch/train_interactive.py), queries.png and .csv say
-what they and the others make of how many expert actions, and horizons.png and .csv what Forward
-Training costs against the time limit.
+statistics.png holds performance profiles and the probabilities that MGAIL does better, see
+launch/make_tables.py. Where there are runs that asked an expert (launch/train_interactive.py),
+queries.png and .csv say what they and the others make of how many expert actions, and horizons.png
+and .csv what Forward Training costs against the time limit.
 """
 
 import sys
@@ -16,7 +17,7 @@ from absl import flags
 
 import mgail_tf as mg
 from mgail_tf.files import write_whole
-from mgail_tf.reporting import comparisons, interactive, plots
+from mgail_tf.reporting import comparisons, interactive, plots, statistics
 
 FLAGS = _flags.define()
 flags.DEFINE_string(
@@ -39,6 +40,10 @@ def job(get: dict[str, Any]) -> None:
         raise mg.BadInput(f"--out: found {picture}, which is Figure 5's, expected another name")
     tasks = comparisons.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")
+    if (folder / "paper_table1.csv").exists():
+        profiles = picture.with_name("statistics.png")
+        drawn = statistics.plot(folder, profiles)
+        print(f"{profiles}: {', '.join(drawn)}")
     _draw_interactive(folder, picture.with_name("queries.png"), picture.with_name("horizons.png"))
     if not (tasks := comparisons.compared(folder)):
         print(f"{figure5}: no task has runs of both forward models (--preset=hadamard_gru)")

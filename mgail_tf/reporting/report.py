@@ -216,6 +216,85 @@ def _gradients(folder: Path) -> Iterator[Sequence[str]]:
         )
 
 
+def _statistics(folder: Path) -> Iterator[Sequence[str]]:
+    """What holds over all cells: aggregates with their intervals."""
+    yield "normalised scores", "algorithm", "cells", "runs", "deterministic", "as sampled"
+    columns = ["statistic", "mode", "first", "cells", "runs", "value", "low", "high"]
+    table = read(folder / "statistics.csv", columns)
+    for statistic in ("interquartile_mean", "mean", "optimality_gap"):
+        for algorithm in ("bc", "gail", "mgail"):
+            same = (table["statistic"] == statistic) & (table["first"] == algorithm)
+            rows = [table[same & (table["mode"] == mode)].iloc[0] for mode in _MODES]
+            counts = f"{rows[0]['cells']:.0f}", f"{rows[0]['runs']:.0f}"
+            name = statistic.replace("_", " ")
+            yield name, algorithm.upper(), *counts, *(_with_ends(row) for row in rows)
+
+
+def _with_ends(row: pd.Series) -> str:
+    """Return a value and its interval."""
+    ends = "" if pd.isna(row["low"]) else f" ({row['low']:.2f} to {row['high']:.2f})"
+    return f"{row['value']:.2f}{ends}"
+
+
+def _tests(folder: Path) -> Iterator[Sequence[str]]:
+    """Is MGAIL better: probability of improvement and signed-rank tests."""
+    yield (
+        "MGAIL against",
+        "scores",
+        "cells",
+        "P(better)",
+        "p, two-sided",
+        "p, better",
+        "effect size",
+    )
+    columns = ["statistic", "mode", "second", "cells", "value", "low", "high"]
+    columns += ["p_two_sided", "p_first_greater", "effect_size"]
+    table = read(folder / "statistics.csv", columns)
+    chances = table[table["statistic"] == "probability_of_improvement"]
+    for _, row in table[table["statistic"] == "signed_rank_of_cells"].iterrows():
+        same = (chances["second"] == row["second"]) & (chances["mode"] == row["mode"])
+        chance = "".join(_with_ends(found) for _, found in chances[same].iterrows())
+        p_values = (f"{row[name]:.2g}" for name in ("p_two_sided", "p_first_greater"))
+        scores = row["mode"].replace("stochastic", "as sampled")
+        size = f"{row['effect_size']:.2f}"
+        yield row["second"].upper(), scores, f"{row['cells']:.0f}", chance, *p_values, size
+
+
+def _interactions(folder: Path) -> Iterator[Sequence[str]]:
+    """Environment steps until a policy is near the expert."""
+    yield "task", "algorithm", "trajectories", "0.5 of the expert", "0.9", "0.95"
+    columns = ["task", "algorithm", "trajectories", "level", "seeds", "reached", "env_steps"]
+    columns += ["env_steps_lowest", "env_steps_highest", "source"]
+    table = read(folder / "interactions.csv", columns)
+    ours = table[table["source"] == "here"]
+    for (task, algorithm), rows in ours.groupby(["task", "algorithm"], sort=False):
+        named = _name(str(task)), str(algorithm).upper(), f"{rows['trajectories'].iloc[0]:.0f}"
+        yield *named, *(_steps_reached(row) for _, row in rows.iterrows())
+
+
+def _steps_reached(row: pd.Series) -> str:
+    """Return when runs reach a level: the median, the ends, and how many do."""
+    if pd.isna(row["env_steps"]):
+        return f"{row['reached']:.0f} of {row['seeds']:.0f} seeds"
+    if pd.isna(row["env_steps_highest"]):
+        return f"{_steps(row['env_steps'])} ({row['reached']:.0f} of {row['seeds']:.0f} seeds)"
+    if row["env_steps_lowest"] == row["env_steps_highest"]:
+        return _steps(row["env_steps"])
+    ends = _steps(row["env_steps_lowest"]), _steps(row["env_steps_highest"])
+    return f"{_steps(row['env_steps'])} ({ends[0]} to {ends[1]})"
+
+
+def _published(folder: Path) -> Iterator[Sequence[str]]:
+    """What others publish of their interactions."""
+    yield "task", "algorithm", "trajectories", "steps", "of the expert", "source"
+    columns = ["task", "algorithm", "trajectories", "level", "env_steps", "source"]
+    for _, row in read(folder / "published_interactions.csv", columns).iterrows():
+        counts = ["" if pd.isna(x) else f"{x:g}" for x in (row["trajectories"], row["level"])]
+        task = _name(row["task"]) if row["task"] in TASKS else row["task"]
+        steps = _steps(row["env_steps"])
+        yield task, row["algorithm"], counts[0], steps, counts[1], row["source"]
+
+
 TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
     "summary": _summary,
     "scores": _scores,
@@ -225,4 +304,8 @@ TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
     "forward-models": _forward_models,
     "audit": _audit,
     "gradients": _gradients,
+    "statistics": _statistics,
+    "tests": _tests,
+    "interactions": _interactions,
+    "published": _published,
 }

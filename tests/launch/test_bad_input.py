@@ -376,6 +376,7 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("make_tables", "--folder=no", "no/runs.csv: ", 2),
     ("make_tables", "--folder=columns", "columns/runs.csv: columns: ", 2),
     ("make_tables", "--folder={given}/results --out={given}/results/runs.csv", "runs.csv", 2),
+    ("make_tables", "--folder={given}/results --out=precious", "precious: ", 2),
     # studies
     ("audit_bias", "--task=Pendulum-v1", "Pendulum-v1: ", 2),
     ("audit_bias", "--algorithm=bc", "algorithm", 2),

@@ -15,7 +15,7 @@ RESULTS = ROOT / "results"
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page_is_current(page):
-    assert report.fill(page.read_text(), RESULTS) == page.read_text(), "say: make docs"
+    assert report.fill(page.read_text(), RESULTS) == page.read_text(), "say: make report"
 
 
 def test_every_table_stands_on_some_page():

@@ -8,7 +8,7 @@ import pytest
 
 from mgail_tf.errors import BadInput
 from mgail_tf.policies.experts import results_folder
-from mgail_tf.reporting.table1 import table1
+from mgail_tf.reporting.table1 import latex, markdown, table1
 from tests.reporting.runs import result_row
 
 
@@ -82,8 +82,26 @@ def test_curve_that_stands_twice_is_refused(tmp_path):
         _made(tmp_path, [_run(0, 900.0)])
 
 
-def test_committed_table_is_made_of_the_committed_rows(tmp_path, capsys):
-    out = tmp_path / "table1.csv"
-    assert make_tables.main(["", f"--out={out}"]) == 0
-    assert out.read_text() == (results_folder() / "table1.csv").read_text()
-    assert f"{out}: " in capsys.readouterr().out
+def test_best_of_the_paper_s_and_the_best_of_ours_are_bold(tmp_path):
+    gail = _run(0, 950.0, algorithm="gail")
+    table, _ = _made(tmp_path, [_run(0, 900.0), _run(1, 1100.0), gail])
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in markdown(table).split("\n")
+    ]
+    assert rows[0][:3] == ["task", "trajectories", "BC, paper"]
+    hopper = next(row for row in rows if row[:1] == ["Hopper"])
+    assert hopper[1:5] == ["4", "50.6 ± 0.9", "3,614.2 ± 7.2", "**3,669.5 ± 6.1**"]
+    assert hopper[5:] == ["", "950.0 ± 3.0", "**1,000.0 ± 3.0**"]
+    lines = latex(table).split("\n")
+    assert lines[0] == "\\begin{tabular}{lrrrrrrr}" and lines[-2] == "\\end{tabular}"
+    (line,) = (line for line in lines if line.startswith("Hopper"))
+    assert line.endswith("&  & 950.0 $\\pm$ 3.0 & \\textbf{1,000.0 $\\pm$ 3.0} \\\\")
+    assert len([line for line in lines if " & " in line]) == 32
+
+
+def test_committed_tables_are_made_of_the_committed_rows(tmp_path, capsys):
+    assert make_tables.main(["", f"--out={tmp_path}"]) == 0
+    names = "table1.csv", "table1.md", "table1.tex", "statistics.csv", "interactions.csv"
+    for name in names:
+        assert (tmp_path / name).read_text() == (results_folder() / name).read_text(), name
+    assert f"{tmp_path / 'table1.csv'}: " in capsys.readouterr().out
