@@ -246,7 +246,8 @@ class MGAILConfig:
     """Environment steps that the experience buffer holds (released code: 50,000)."""
     normaliser_floor: Positive | None = None
     """Smallest standard deviation by which a state component is divided. None: a tenth of the
-    component's spread in the first steps, and all of it where pairs are few."""
+    component's spread in the first steps, and all of it where there are fewer than four pairs for
+    each component of state and action."""
     state_clip: Positive = 5.0
     """Bound on standardised states, real and imagined."""
     observation_components: PositiveInt | Literal["foreseen"] | None = "foreseen"
@@ -350,15 +351,15 @@ class MGAILConfig:
     """Hidden layers (released code)."""
     discriminator_learning_rate: AtLeast0 | None = None
     """Of the discriminator (released code: 1e-3). With 0 it stays as it was initialised. None:
-    3e-4, and 1e-4 where pairs are few: fewer than four for each component of state and action."""
+    3e-4, and 1e-4 where there are fewer than ten pairs for each component of state and action."""
     discriminator_batch: PositiveInt = 128
     """Pairs of each kind in an update."""
     gradient_penalty: AtLeast0 | None = None
-    """Weight of the penalty on steep logits; beyond the paper, 0 there. None: 1, and 10 where pairs
-    are few."""
+    """Weight of the penalty on steep logits; beyond the paper, 0 there. None: 1, and 10 where there
+    are fewer than ten pairs for each component of state and action."""
     gradient_slope: AtLeast0 | None = None
     """Steepest slope of the logit that goes unpunished, per standardised unit. None: 1, and 0.3
-    where pairs are few."""
+    where there are fewer than ten pairs for each component of state and action."""
     critic_activation: Literal["relu", "silu", "tanh"] = "silu"
     """Activation of forward model, discriminator and value, through which gradients flow."""
     compile: Literal["xla", "xla_unrolled", "graph"] = "xla"

@@ -16,6 +16,7 @@ from mgail_tf.types import Spec
 
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
 FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
+MEMORISED = 10.0  # as many of them a discriminator tells apart one by one
 NOISE = 0.05, 0.3  # least and most of the first standard deviation, in [-1, 1] units
 
 
@@ -37,7 +38,7 @@ def discriminator_strength(samples: int, components: int) -> Strength:
 
     A discriminator memorises few samples, and then knows nothing but that the agent's are others.
     """
-    if are_few(samples, components):
+    if samples < MEMORISED * components:
         return Strength(1e-4, 10.0, 0.3)
     return Strength(3e-4, 1.0, 1.0)
 
@@ -111,7 +112,8 @@ class Conclusions(NamedTuple):
             f"ends           {ends}",
             f"pairs          {self.pairs} are {enough} for {self.components} components "
             f"(few: below {FEW_PAIRS * self.components:.0f})",
-            f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g}",
+            f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g} "
+            f"(other from {MEMORISED * self.components:.0f} pairs on)",
         ]
         if len(self.constant):
             lines.append(f"left out       {_listed(self.constant)}: constant in the demonstrations")

@@ -71,7 +71,7 @@ def test_smallest_scale_is_a_part_of_the_spread_or_all_of_it(rng, few, share):
 
 
 @pytest.mark.parametrize(
-    ("samples", "components", "gentle"), [(23, 6, True), (24, 6, False), (200, 35, False)]
+    ("samples", "components", "gentle"), [(59, 6, True), (60, 6, False), (200, 23, True)]
 )
 def test_a_discriminator_of_few_samples_is_gentle(samples, components, gentle):
     rate, penalty, slope = rules.discriminator_strength(samples, components)
