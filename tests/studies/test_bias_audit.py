@@ -29,6 +29,8 @@ SMALL = {
         horizon=2,
         sequence_length=2,
         model_units=4,
+        cloning_bound=None,  # no clone is fitted, which takes seconds
+        log_std=(-1.2, -2.3),
         compile="graph",
     ),
 }

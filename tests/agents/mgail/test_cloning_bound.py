@@ -29,6 +29,22 @@ def test_policy_is_cloned_where_it_errs_by_more_than_the_bound(shown, bound, sha
     assert steps == ((count, 0) if share else (0, count))
 
 
+def test_agent_that_is_restored_among_steps_of_cloning_goes_on_bit_for_bit(
+    shown, tmp_path, monkeypatch
+):
+    # what a cloned policy errs by: this one begins above it, and soon is about there
+    monkeypatch.setattr("mgail_tf.agents.mgail.agent.held_out_error", lambda *_: 0.085)
+    config = {"cloning_bound": 1.0, "log_std": None, "updates_per_call": 5, "prefill_steps": 60}
+    whole, stopped, resumed = (_agent(shown, **config) for _ in range(3))
+    shares = [metrics["cloning_share"] for _, metrics in whole.iterate(140)]
+    assert min(shares) < 1.0 and max(shares) > 0.0
+    next(stopped.iterate(140))
+    stopped.save(tmp_path / "agent.npz")
+    resumed.restore(tmp_path / "agent.npz")
+    assert [metrics["cloning_share"] for _, metrics in resumed.iterate(140)] == shares[1:]
+    np.testing.assert_equal(resumed.state_dict(), whole.state_dict())
+
+
 def test_cloned_steps_follow_the_demonstrations_alone(shown):
     """Whatever the discriminator says: its sign does not matter."""
     weights = []

@@ -88,7 +88,10 @@ def test_conclusions_are_what_the_agent_does(every, terminated):
     ends = np.full(5, bool(terminated))
     shown = dataclasses.replace(shown, terminated=ends)
     found = rules.conclusions(shown, make(toys.linear(), 0).spec)
-    agent = MGAIL(toys.linear(), shown, MGAILConfig(prefill_steps=200, compile="graph"))
+    config = MGAILConfig(
+        prefill_steps=200, cloning_bound=None, log_std=(-1.2, -2.3), compile="graph"
+    )
+    agent = MGAIL(toys.linear(), shown, config)
     assert found.pairs == len(agent.expert.states)
     assert found.components == agent.normaliser.mean.size + 1
     assert found.strength == agent._strength
