@@ -102,11 +102,13 @@ def _wanted(get: dict[str, Any]) -> list[Run]:
         name, env = _flags.environment(get, task)
         if name not in TASKS and not demos:
             raise mg.BadInput(f"--tasks: found {task!r}, expected --demos with it")
-        spec = make(env, 0).spec
-        try:
-            shown[task] = mg.Demonstrations.load(demos).for_spec(spec) if demos else None
-        except mg.BadInput as error:
-            raise mg.BadInput(f"--demos: {error}") from error
+        shown[task] = None
+        if demos:
+            spec = make(env, 0).spec
+            try:
+                shown[task] = mg.Demonstrations.load(demos).for_spec(spec)
+            except mg.BadInput as error:
+                raise mg.BadInput(f"--demos: {error}") from error
     if get["label"] and (get["ablations"] or len(get["presets"]) > 1):
         raise mg.BadInput(f"--label={get['label']}: found several variants, expected one")
     variants: dict[str, tuple[str, dict[str, Any]]]
