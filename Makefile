@@ -19,7 +19,7 @@ help: ## list the targets
 	$(BIN)/pip install --quiet --no-deps --editable .
 	@touch $@
 
-setup: .venv/ready ## make .venv with everything in it (about a minute)
+setup: .venv/ready ## make .venv with everything in it (1 to 3 minutes)
 
 imitate: .venv/ready ## the main job: MGAIL against BC and the expert; TASK=hopper SEED=0; goes on where it was stopped
 	$(BIN)/python launch/quickstart.py --task=$(TASK) --seed=$(SEED) --resume

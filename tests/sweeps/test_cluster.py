@@ -40,10 +40,10 @@ def two_nodes(monkeypatch):
     from ray.cluster_utils import Cluster
 
     monkeypatch.setenv("RAY_worker_niceness", "0")  # else they wait for whatever else is running
-    made = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": IMPATIENT}
-    )
-    made.nodes = [made.add_node(num_cpus=1, wait=False) for _ in range(2)]
+    small = {"object_store_memory": 100 * 2**20}
+    head = {"num_cpus": 0, "include_dashboard": False, "_system_config": IMPATIENT}
+    made = Cluster(initialize_head=True, head_node_args=head | small)
+    made.nodes = [made.add_node(num_cpus=1, wait=False, **small) for _ in range(2)]
     yield made
     made.shutdown()
 
