@@ -188,7 +188,7 @@ def make_all(
         store = ray.remote(num_cpus=0)(_Store).options(scheduling_strategy=here).remote()
         demos = {
             run.demos: None
-            if cluster.shared or not run.demos or not Path(run.demos).exists()
+            if not run.demos or not Path(run.demos).exists()
             else ray.put(archives.pack_files(Path(run.demos)))
             for run in runs
         }
