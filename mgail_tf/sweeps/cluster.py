@@ -186,15 +186,14 @@ def make_all(
             ray.get_runtime_context().get_node_id(), soft=False
         )
         store = ray.remote(num_cpus=0)(_Store).options(scheduling_strategy=here).remote()
-        demos = {
-            run.demos: None
-            if not run.demos or not Path(run.demos).exists()
-            else ray.put(archives.pack_files(Path(run.demos)))
-            for run in runs
+        demos: dict[str | None, Any] = {
+            where: ray.put(archives.pack_files(Path(where)))
+            for where in {run.demos for run in runs if run.demos}
+            if Path(where).exists()  # and is no minari:ID
         }
         # Ray itself begins a task again when its machine or its process dies, however often
         make = ray.remote(num_cpus=1, num_gpus=cluster.gpus, max_calls=1, max_retries=-1)(_make)
-        left = {make.remote(run, store, cluster, demos[run.demos]): run for run in runs}
+        left = {make.remote(run, store, cluster, demos.get(run.demos)): run for run in runs}
         by_folder = {run.folder: run for run in runs}
         failed = 0
         try:
