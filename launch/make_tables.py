@@ -38,14 +38,16 @@ def job(get: dict[str, Any]) -> None:
     write_whole(out / "table1.md", table1.markdown(table))
     write_whole(out / "table1.tex", table1.latex(table))
     tables.write(out / "statistics.csv", statistics.COLUMNS, tested)
+    written = {"statistics": len(tested)}
     if taken:
         tables.write(out / "interactions.csv", interactions.COLUMNS, taken)
+        written["interactions"] = len(taken)
     shown = table[table["seeds"] > 0].copy()
     names = ["seeds", "env_steps", "return_mean", "normalised", "normalised_min"]
     print(shown[[*table1.CELL, *names, "paper_return_mean"]].to_string(index=False))
     print(f"\n{out / 'table1.csv'}: {len(shown)} of {len(table)} cells; table1.md, table1.tex")
-    for name, rows in (("statistics", tested), ("interactions", taken)):
-        print(f"{out / name}.csv: {len(rows)} rows")
+    for name, count in written.items():
+        print(f"{out / name}.csv: {count} rows")
 
 
 main = _flags.script(job, FLAGS)

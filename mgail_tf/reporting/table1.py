@@ -12,7 +12,6 @@ from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput
 from mgail_tf.reporting.tables import read
 
-READ = ("runs.csv", "curves.csv", "paper_table1.csv")
 CELL = ["task", "num_trajectories", "algorithm"]
 _PRINTED = {"bc": "BC", "gail": "GAIL", "mgail": "MGAIL"}
 _BOLD = re.compile(r"\*\*(.*)\*\*")

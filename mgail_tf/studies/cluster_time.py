@@ -4,7 +4,6 @@ Durations are measured ones, of a table of runs. A run whose machine fails begin
 free core, from the last archive that came back.
 """
 
-import heapq
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.envs.gym_env import make
+from mgail_tf.sweeps.overview import makespan
 
 COLUMNS = (
     *("cores", "core_hours", "hours", "longest_run_hours", "share_busy"),
@@ -84,11 +84,9 @@ def simulate(jobs: Sequence[Job], machines: Machines, seed: int = 0) -> dict[str
         seed: of the failures.
     """
     rng = np.random.default_rng(seed)
-    free = [0.0] * machines.cores
     made = [_make(job, machines, rng) for job in jobs]
-    for each in made:
-        heapq.heapreplace(free, free[0] + each.seconds)
-    hours, busy = max(free) / 3600.0, sum(each.seconds for each in made) / 3600.0
+    seconds = [each.seconds for each in made]
+    hours, busy = makespan(seconds, machines.cores) / 3600.0, sum(seconds) / 3600.0
     # a folder comes back every so often, half full on the mean, and once more at the end
     times = [max(1.0, job.seconds / machines.bring_every) for job in jobs]
     brought = sum(t * 0.5 * job.archive for t, job in zip(times, jobs, strict=True))
@@ -96,7 +94,7 @@ def simulate(jobs: Sequence[Job], machines: Machines, seed: int = 0) -> dict[str
         "cores": machines.cores,
         "core_hours": busy,
         "hours": hours,
-        "longest_run_hours": max(each.seconds for each in made) / 3600.0,
+        "longest_run_hours": max(seconds) / 3600.0,
         "share_busy": busy / (machines.cores * hours),
         "failures": sum(each.failures for each in made),
         "lost_core_hours": sum(each.lost for each in made) / 3600.0,

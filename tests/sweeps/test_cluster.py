@@ -1,6 +1,5 @@
 """A sweep on a real cluster of two nodes loses nothing when a node and the driver are killed."""
 
-import importlib.util
 import os
 import re
 import signal
@@ -15,12 +14,7 @@ import pytest
 
 from tests.launch.running import ROOT, rows_of
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        importlib.util.find_spec("ray") is None, reason="ray is not installed (mgail_tf[cluster])"
-    ),
-]
+pytestmark = pytest.mark.slow
 
 RUNS = int(os.environ.get("CLUSTER_RUNS", "1"))  # of each algorithm
 STORAGES = ["objects", "shared"] if RUNS > 1 else ["objects"]

@@ -16,7 +16,7 @@ from mgail_tf.types import Spec
 
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
 FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
-MEMORISED = 10.0  # as many of them a discriminator tells apart one by one
+GENTLE_BELOW = 10.0  # of them: then the discriminator is gentle
 NOISE = 0.05, 0.3  # least and most of the first standard deviation, in [-1, 1] units
 
 
@@ -36,9 +36,10 @@ def are_few(samples: int, components: int) -> bool:
 def discriminator_strength(samples: int, components: int) -> Strength:
     """Return the strength for so many demonstrated samples of so many components.
 
-    A discriminator memorises few samples, and then knows nothing but that the agent's are others.
+    Where samples are few a gentle one has slopes that lead somewhere; a sharp one only tells the
+    agent's from the others.
     """
-    if samples < MEMORISED * components:
+    if samples < GENTLE_BELOW * components:
         return Strength(1e-4, 10.0, 0.3)
     return Strength(3e-4, 1.0, 1.0)
 
@@ -113,7 +114,7 @@ class Conclusions(NamedTuple):
             f"pairs          {self.pairs} are {enough} for {self.components} components "
             f"(few: below {FEW_PAIRS * self.components:.0f})",
             f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g} "
-            f"(other from {MEMORISED * self.components:.0f} pairs on)",
+            f"(other from {GENTLE_BELOW * self.components:.0f} pairs on)",
         ]
         if len(self.constant):
             lines.append(f"left out       {_listed(self.constant)}: constant in the demonstrations")
