@@ -280,7 +280,7 @@ class MGAILConfig:
     paper. None: it always follows J."""
     cloning_learning_rate: Positive = 1e-3
     """Of the policy in steps of cloning."""
-    policy_batch: PositiveInt = 64
+    policy_batch: PositiveInt = 32
     """Trajectories imagined in an update."""
     log_std: tuple[FiniteFloat, FiniteFloat] | None = None
     """Logarithm of the Gaussian's standard deviation at the beginning and the end of the run, in
@@ -299,8 +299,9 @@ class MGAILConfig:
     inferred noise (Heess et al. 2015), near what the released code does."""
     horizon: PositiveInt = 16
     """T, imagined steps (released code: 10)."""
-    gamma: Fraction = 0.99
-    """Discount per step (released code)."""
+    gamma: Fraction = 0.95
+    """Discount per step (released code: 0.99). The less of J lies beyond the horizon, the less it
+    depends on the value function's slopes."""
     cost: Cost = "neg_log_expert"
     """neg_log_expert: -log(1 - D), as in the released code; log_d: log D, as in Eq. 3."""
     state_gradient_clip: Positive | None = 5.0

@@ -4,10 +4,11 @@ from typing import Any
 
 from mgail_tf.errors import BadInput
 
-# MGAIL as printed, as far as there are switches: docs/method.md lists what has none. The horizon
-# and the learning rates are not in print: the horizon is the released code's.
+# MGAIL as printed, as far as there are switches: docs/method.md lists what has none. The horizon,
+# the discount and the learning rates are not in print: the first two are the released code's.
 _PAPER = {
     "cost": "log_d",
+    "gamma": 0.99,
     "horizon": 10,
     "predict_termination": False,
     "value_targets": None,
