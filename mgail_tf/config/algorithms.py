@@ -299,7 +299,7 @@ class MGAILConfig:
     inferred noise (Heess et al. 2015), near what the released code does."""
     horizon: PositiveInt = 16
     """T, imagined steps (released code: 10)."""
-    gamma: Fraction = 0.95
+    gamma: Fraction = 0.97
     """Discount per step (released code: 0.99). The less of J lies beyond the horizon, the less it
     depends on the value function's slopes."""
     cost: Cost = "neg_log_expert"
