@@ -246,7 +246,7 @@ class MGAILConfig:
     """Environment steps that the experience buffer holds (released code: 50,000)."""
     normaliser_floor: Positive | None = None
     """Smallest standard deviation by which a state component is divided. None: a tenth of the
-    component's spread in the first steps, and all of it where there are fewer than four pairs for
+    component's spread in the first steps, and all of it where there are fewer than five pairs for
     each component of state and action."""
     state_clip: Positive = 5.0
     """Bound on standardised states, real and imagined."""
@@ -254,8 +254,8 @@ class MGAILConfig:
     """foreseen: without components that the demonstrations show as constant or that a linear model
     of the first steps does not foresee, such as contact forces. A number: only the first so many
     are seen. None: all."""
-    updates_per_step: Positive = 1.0
-    """Updates of all networks per environment step."""
+    updates_per_step: Positive | None = None
+    """Updates of all networks per environment step. None: 60,000 over the run, at most 1 a step."""
     updates_per_call: PositiveInt = 50
     """Updates in one call of the compiled graph."""
     learning_rate_schedule: Literal["linear", "constant", "cosine_restarts"] = "linear"
@@ -272,8 +272,9 @@ class MGAILConfig:
     policy_activation: Literal["relu", "tanh"] = "tanh"
     """Activation of the hidden layers (released code: relu). From few trajectories a policy with
     tanh generalises better, even where it is only cloned."""
-    policy_learning_rate: Positive = 3e-5
-    """Of the policy on J (released code: 1e-4). Discriminator and value must keep up with it."""
+    policy_learning_rate: Positive | None = None
+    """Of the policy on J (released code: 1e-4). None: 3e-5, and 3e-4 where there are fewer than ten
+    pairs for each component of state and action, from which cloning learns little."""
     cloning_bound: Positive | None = 1.0
     """The policy follows J only where its actions err by at most this times what those of a cloned
     policy err by on pairs that it has not learnt from; else it takes a step of cloning. Beyond the
@@ -320,7 +321,7 @@ class MGAILConfig:
     termination_cost: AtLeast0 | None = None
     """Cost per step after a termination. None: judged by how the demonstrations end, see
     agents/mgail/termination_cost.py."""
-    value_targets: Literal["recorded", "imagined", "both"] | None = "both"
+    value_targets: Literal["recorded", "imagined", "both"] | None = "recorded"
     """States from which a value function beyond the horizon learns; beyond the paper. None: there
     is no value function, and what lies beyond the horizon costs nothing."""
     td_lambda: Share = 0.95
@@ -352,15 +353,15 @@ class MGAILConfig:
     """Hidden layers (released code)."""
     discriminator_learning_rate: AtLeast0 | None = None
     """Of the discriminator (released code: 1e-3). With 0 it stays as it was initialised. None:
-    3e-4, and 1e-4 where there are fewer than ten pairs for each component of state and action."""
+    3e-4, and 1e-4 where there are fewer than five pairs for each component of state and action."""
     discriminator_batch: PositiveInt = 128
     """Pairs of each kind in an update."""
     gradient_penalty: AtLeast0 | None = None
     """Weight of the penalty on steep logits; beyond the paper, 0 there. None: 1, and 10 where there
-    are fewer than ten pairs for each component of state and action."""
+    are fewer than five pairs for each component of state and action."""
     gradient_slope: AtLeast0 | None = None
     """Steepest slope of the logit that goes unpunished, per standardised unit. None: 1, and 0.3
-    where there are fewer than ten pairs for each component of state and action."""
+    where there are fewer than five pairs for each component of state and action."""
     critic_activation: Literal["relu", "silu", "tanh"] = "silu"
     """Activation of forward model, discriminator and value, through which gradients flow."""
     compile: Literal["xla", "xla_unrolled", "graph"] = "xla"
@@ -369,7 +370,9 @@ class MGAILConfig:
 
     @pydantic.model_validator(mode="after")
     def _whole_steps(self) -> "MGAILConfig":
-        real = self.updates_per_call / self.steps_per_call
+        if self.updates_per_step is None:
+            return self
+        real = self.updates_per_call / self.steps_per_call(self.updates_per_step)
         if abs(real / self.updates_per_step - 1.0) > 0.05:
             expected = f"updates_per_call={self.updates_per_call} divided by a whole number"
             raise ValueError(
@@ -386,10 +389,9 @@ class MGAILConfig:
             raise ValueError(f"restart_period: found {self.restart_period}, expected {expected}")
         return self
 
-    @property
-    def steps_per_call(self) -> int:
-        """Environment steps between two calls of the compiled updates."""
-        return max(1, round(self.updates_per_call / self.updates_per_step))
+    def steps_per_call(self, updates_per_step: float) -> int:
+        """Return the environment steps between two calls of the compiled updates."""
+        return max(1, round(self.updates_per_call / updates_per_step))
 
     @property
     def burn_in_steps(self) -> int:

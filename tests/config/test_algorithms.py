@@ -116,7 +116,7 @@ def test_every_setting_is_described(config):
 )
 def test_steps_between_calls_are_whole(calls, per_step, steps):
     config = MGAILConfig(updates_per_call=calls, updates_per_step=per_step)
-    assert config.steps_per_call == steps
+    assert config.steps_per_call(per_step) == steps
 
 
 def test_half_of_a_stretch_warms_the_gru_up():

@@ -52,7 +52,7 @@ def test_override_applies_all_and_the_last_wins():
 
 def test_settings_that_only_go_together_are_checked_together():
     changed = override(MGAILConfig(), ["updates_per_call=5", "updates_per_step=5"])
-    assert changed.steps_per_call == 1
+    assert changed.steps_per_call(5.0) == 1
 
 
 @pytest.mark.parametrize("config", [config() for config in CONFIGS.values()])

@@ -137,6 +137,7 @@ class MGAIL(Resumable):
                 if value is not None
             }
         )
+        self._policy_rate = config.policy_learning_rate or rules.policy_rate(pairs, components)
         self._cloning_bound: float | None = None
         error = math.nan
         if config.cloning_bound or not config.log_std:
@@ -167,9 +168,7 @@ class MGAIL(Resumable):
         self.value, self.target_value = (
             Value(seen.state_size, VALUE_HIDDEN, activation, seed + 300) for _ in range(2)
         )
-        self.policy_optimiser = _adam(
-            self.policy_network, config.policy_learning_rate, POLICY_GRADIENT_CLIP
-        )
+        self.policy_optimiser = _adam(self.policy_network, self._policy_rate, POLICY_GRADIENT_CLIP)
         self.cloning_optimiser = _adam(
             self.policy_network, config.cloning_learning_rate, POLICY_GRADIENT_CLIP
         )
@@ -260,12 +259,14 @@ class MGAIL(Resumable):
         """
         config, collector = self.config, self._collector
         config.check_budget(env_steps)
+        per_step = config.updates_per_step or rules.updates_per_step(env_steps)
+        steps_per_call = config.steps_per_call(per_step)
         while collector.env_steps < env_steps:  # Line 2
             # Lines 3-6: act on the environment, push the steps into the buffer
             if self._updates:  # before them come the first steps
                 progress = collector.env_steps / env_steps
                 collector.limit = growing_limit(config.initial_episode_steps, progress)
-                steps = min(config.steps_per_call, env_steps - collector.env_steps)
+                steps = min(steps_per_call, env_steps - collector.env_steps)
                 self._add(collector.collect(self.acting_policy, steps))
             # Lines 7-14: train the forward model, the discriminator and the policy
             self._anneal(collector.env_steps / env_steps)
@@ -485,7 +486,7 @@ class MGAIL(Resumable):
         config = self.config
         if config.learning_rate_schedule != "constant":
             left = 1.0 - 0.9 * progress
-            self.policy_optimiser.learning_rate = left * config.policy_learning_rate
+            self.policy_optimiser.learning_rate = left * self._policy_rate
             self.cloning_optimiser.learning_rate = left * config.cloning_learning_rate
             if config.learning_rate_schedule == "cosine_restarts":
                 left = float(self._restarting(self._updates))

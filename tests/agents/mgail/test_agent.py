@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mgail_tf.agents.mgail import rules
 from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.agents.mgail.objectives import masked_mean, value_loss
 from mgail_tf.config.algorithms import MGAILConfig
@@ -63,6 +64,14 @@ def test_mgail_imitates_the_linear_expert(shown, env_steps, changes):
     assert steps == env_steps
     assert toys.action_error(agent.acting_policy) < 0.45  # cloning: 0.1, mean action: 0.9
     assert metrics["model_error"] < 0.5  # the noise alone is about 0.25
+
+
+def test_a_run_makes_as_many_updates_as_the_rule_says(shown, eager, monkeypatch):
+    monkeypatch.setattr(rules, "UPDATES", 10)
+    few = {"updates_per_call": 2, "updates_per_step": None, "horizon": 2, "value_targets": None}
+    agent = _agent(shown, **few)
+    # 10 updates over 400 steps are two every 80; the first come after the 300 of random actions
+    assert [steps for steps, _ in agent.iterate(400)] == [300, 380, 400]
 
 
 def test_training_episodes_are_cut_off_and_grow_over_the_run(shown, eager):

@@ -71,11 +71,23 @@ def test_smallest_scale_is_a_part_of_the_spread_or_all_of_it(rng, few, share):
 
 
 @pytest.mark.parametrize(
-    ("samples", "components", "gentle"), [(59, 6, True), (60, 6, False), (200, 23, True)]
+    ("samples", "components", "gentle"), [(29, 6, True), (30, 6, False), (200, 35, False)]
 )
 def test_a_discriminator_of_few_samples_is_gentle(samples, components, gentle):
     rate, penalty, slope = rules.discriminator_strength(samples, components)
     assert (rate, penalty, slope) == ((1e-4, 10.0, 0.3) if gentle else (3e-4, 1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("samples", "components", "rate"), [(59, 6, 3e-4), (60, 6, 3e-5), (200, 23, 3e-4)]
+)
+def test_the_policy_learns_slowly_where_cloning_has_many_pairs(samples, components, rate):
+    assert rules.policy_rate(samples, components) == rate
+
+
+@pytest.mark.parametrize(("env_steps", "updates"), [(5000, 1.0), (60_000, 1.0), (120_000, 0.5)])
+def test_a_long_run_makes_no_more_updates(env_steps, updates):
+    assert rules.updates_per_step(env_steps) == updates
 
 
 # -- what is concluded from demonstrations -----------------------------------------------------
@@ -95,8 +107,9 @@ def test_conclusions_are_what_the_agent_does(every, terminated):
     assert found.pairs == len(agent.expert.states)
     assert found.components == agent.normaliser.mean.size + 1
     assert found.strength == agent._strength
+    assert float(agent.policy_optimiser.learning_rate) == pytest.approx(found.policy_rate)
     assert found.ends_judged == agent.termination_cost.judged == bool(terminated)
-    assert found.few == (every == 20 and found.pairs < 12)
+    assert found.few == (every == 20 and found.pairs < 15)
     text = str(found)
     assert ("by when and where" in text) == bool(terminated)
     assert f"{found.pairs} are {'few' if found.few else 'enough'} for 3 components" in text
