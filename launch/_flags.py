@@ -308,7 +308,7 @@ def load_tensorflow(threads: int) -> None:
 
 
 def settings(algorithm: str, get: Mapping[str, Any]) -> tuple[Any, int]:
-    """Return the settings and the budget: the task's, the preset's, --smoke's, --set's."""
+    """Return the settings and the budget: those of `for_task`, then --smoke's, then --set's."""
     steps, smoke = SMOKE[algorithm] if get["smoke"] else (None, [])
     config = mg.for_task(algorithm, get["task"], get.get("preset") or "default")
     config = mg.override(mg.override(config, smoke), get["set"])

@@ -33,7 +33,7 @@ flags.DEFINE_boolean(
     "peers", False, "Time PyTorch and JAX too: pip install -e '.[peers]'.", flag_values=FLAGS
 )
 flags.DEFINE_integer("rounds", 10, "Turns of each variant.", lower_bound=1, flag_values=FLAGS)
-flags.DEFINE_boolean("released_sizes", True, "Those above; or the task's own.", flag_values=FLAGS)
+flags.DEFINE_boolean("released_sizes", True, "Those above; or the defaults.", flag_values=FLAGS)
 
 
 def job(get: dict[str, Any]) -> None:

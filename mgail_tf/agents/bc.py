@@ -36,7 +36,7 @@ class BC(Resumable):
         Args:
             env: an environment, a function that makes one, the name of a task, or a Gymnasium id.
             demonstrations: of the expert; `Demonstrations.sample` says which pairs are learnt from.
-            config: None: the settings of the task that the environment is, or the defaults.
+            config: None: the defaults.
             seed: fixes the initial weights, the split and the order of the minibatches.
 
         Raises:

@@ -249,7 +249,7 @@ class ForwardTraining(Resumable):
             expert: a function of states [N, S] to actions in environment units ([N, A], or the
                 numbers [N] of discrete ones), a policy, the path of a policy.npz or SavedModel, or
                 None: the committed expert of the task that the environment is.
-            config: None: the settings of the task that the environment is, or the defaults.
+            config: None: the defaults.
             seed: fixes the environment, the initial weights and everything that is drawn.
 
         Raises:

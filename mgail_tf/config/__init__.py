@@ -1,1 +1,1 @@
-"""Settings: a frozen dataclass an algorithm, what differs by task, presets, `key=value` texts."""
+"""Settings: a frozen dataclass an algorithm, the paper's tasks, presets, `key=value` texts."""

@@ -26,7 +26,6 @@ _PAPER = {
     "teacher_forced_steps": None,
     "model_learning_rate": 1e-3,
     "critic_activation": "relu",
-    # what single tasks add
     "near_termination_share": 0.0,
     "model_noise": 0.0,
     "initial_episode_steps": None,
@@ -57,16 +56,20 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 ADDITIONS: dict[str, dict[str, Any]] = {
     "cost": {"cost": "neg_log_expert"},
     "predict_termination": {"predict_termination": True},
+    "near_termination_share": {"near_termination_share": 0.1},
     "value": {"value_targets": "recorded"},
-    "gradient_penalty": {"gradient_penalty": 1.0},
+    "gradient_penalty": {"gradient_penalty": None},
     "horizon": {"horizon": 16},
-    "state_gradient_clip": {"state_gradient_clip": 3.0},
+    "gamma": {"gamma": 0.97},
+    "state_gradient_clip": {"state_gradient_clip": 5.0},
     "vanilla": {"forward_model": "vanilla", "model_units": 200, "model_learning_rate": 3e-3},
     "teacher_forced_steps": {"teacher_forced_steps": 1},
     "model_ema_rate": {"model_ema_rate": 0.02},
     "critic_activation": {"critic_activation": "silu"},
-    "bc_weight": {"bc_weight": 0.03},
-    "decay": {"learning_rate_schedule": "linear", "log_std": (-1.2, -2.3)},
+    "cloning_bound": {"cloning_bound": 1.0},
+    "demonstrated_share": {"demonstrated_share": 0.25},
+    "observation_components": {"observation_components": "foreseen"},
+    "decay": {"learning_rate_schedule": "linear", "log_std": None},
     "policy_averaging": {"policy_averaging": 0.05},
 }
 

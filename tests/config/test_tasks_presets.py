@@ -6,7 +6,7 @@ import pytest
 
 from mgail_tf.config.algorithms import CONFIGS, MGAILConfig
 from mgail_tf.config.presets import ADDITIONS, PRESETS, ablations, preset_settings
-from mgail_tf.config.tasks import COMMON, DEFAULT_ENV_STEPS, TASKS, budget, for_task, task_of
+from mgail_tf.config.tasks import DEFAULT_ENV_STEPS, TASKS, budget, for_task, task_of
 from mgail_tf.envs.gym_env import Registered, make
 from mgail_tf.errors import BadInput
 
@@ -29,19 +29,16 @@ def test_the_papers_eight_tasks_are_known():
 
 @pytest.mark.parametrize("algorithm", CONFIGS)
 @pytest.mark.parametrize("task", TASKS)
-def test_tasks_settings_are_the_defaults_with_the_tables_changes(task, algorithm):
-    found = dataclasses.asdict(for_task(algorithm, task))
-    defaults = dataclasses.asdict(CONFIGS[algorithm]())
-    table = TASKS[task].settings
-    assert set(table) | set(TASKS[task].env_steps) <= set(CONFIGS)  # a misspelt one has no effect
-    assert set(COMMON) <= set(CONFIGS)
-    assert found == defaults | COMMON.get(algorithm, {}) | table.get(algorithm, {})
+def test_imitation_has_one_default_and_only_experts_differ(task, algorithm):
+    assert set(TASKS[task].env_steps) <= set(CONFIGS)  # a misspelt one has no effect
+    expert = TASKS[task].expert if algorithm == "trpo" else {}
+    assert for_task(algorithm, task) == CONFIGS[algorithm](**expert)
 
 
 def test_settings_and_budgets_differ_between_tasks_and_algorithms():
     assert for_task("trpo", "hopper") != for_task("trpo", "cartpole")
     assert budget("trpo", "cartpole") == 100_000
-    assert budget("mgail", "humanoid") == 200_000
+    assert budget("mgail", "humanoid") == 120_000
     assert for_task("mgail", "Pendulum-v1") == MGAILConfig()
     for algorithm, steps in DEFAULT_ENV_STEPS.items():
         assert budget(algorithm, "Pendulum-v1") == steps
@@ -116,7 +113,7 @@ def _settings(label):
 def _paper_with(names):
     """Return the paper's MGAIL with some additions."""
     changes = {key: value for name in names for key, value in ADDITIONS[name].items()}
-    return MGAILConfig(**COMMON["mgail"] | TASKS["hopper"].settings["mgail"] | PAPER | changes)
+    return MGAILConfig(**PAPER | changes)
 
 
 def test_the_paper_and_all_additions_are_the_default():

@@ -37,7 +37,8 @@ class TRPO(Resumable):
 
         Args:
             env: an environment, a function that makes one, the name of a task, or a Gymnasium id.
-            config: None: the settings of the task that the environment is, or the defaults.
+            config: None: those of the committed expert of the task that the environment is, or the
+                defaults.
             seed: fixes the initial weights, the environment and everything that is drawn.
             workers: processes that step `num_envs` environments; changes no result.
 
