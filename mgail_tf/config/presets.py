@@ -10,6 +10,7 @@ _PAPER = {
     "cost": "log_d",
     "gamma": 0.99,
     "horizon": 10,
+    "policy_learning_rate": 3e-4,
     "predict_termination": False,
     "value_targets": None,
     "gradient_penalty": 0.0,

@@ -138,7 +138,7 @@ class MGAIL(Resumable):
                 if value is not None
             }
         )
-        self._accuracy = 1.0  # the discriminator's, lately
+        self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
         self._cloning_bound: float | None = None
         error = math.nan
         if config.cloning_bound or not config.log_std:
@@ -169,8 +169,7 @@ class MGAIL(Resumable):
         self.value, self.target_value = (
             Value(seen.state_size, VALUE_HIDDEN, activation, seed + 300) for _ in range(2)
         )
-        rate = config.policy_learning_rate or rules.policy_rate(self._accuracy)
-        self.policy_optimiser = _adam(self.policy_network, rate, POLICY_GRADIENT_CLIP)
+        self.policy_optimiser = _adam(self.policy_network, self._policy_rate, POLICY_GRADIENT_CLIP)
         self.cloning_optimiser = _adam(
             self.policy_network, config.cloning_learning_rate, POLICY_GRADIENT_CLIP
         )
@@ -484,22 +483,24 @@ class MGAIL(Resumable):
         hidden = burn_in(self.ema_model, states[:-2], actions[:-1], mask[:-1])
         return states[-1] - self.ema_model(states[-2], actions[-1], hidden).next_states
 
+    @property
+    def _policy_rate(self) -> float:
+        """The policy's learning rate on J, before it is annealed."""
+        return self.config.policy_learning_rate or rules.policy_rate(self._accuracy)
+
     def _anneal(self, progress: float) -> None:
         """Set what changes over the run: learning rates and the policy's standard deviation."""
         config = self.config
-        left = 1.0
-        if config.learning_rate_schedule != "constant":
-            left = 1.0 - 0.9 * progress
-        rate = config.policy_learning_rate or rules.policy_rate(self._accuracy)
-        self.policy_optimiser.learning_rate = left * rate
-        if config.learning_rate_schedule != "constant":
-            self.cloning_optimiser.learning_rate = left * config.cloning_learning_rate
-            if config.learning_rate_schedule == "cosine_restarts":
-                left = float(self._restarting(self._updates))
-            self.model_optimiser.learning_rate = left * config.model_learning_rate
-            self.discriminator_optimiser.learning_rate = left * self._strength.learning_rate
-            if self._judges_ends:
-                self.end_optimiser.learning_rate = left * self._end_strength.learning_rate
+        constant = config.learning_rate_schedule == "constant"
+        left = 1.0 if constant else 1.0 - 0.9 * progress
+        self.policy_optimiser.learning_rate = left * self._policy_rate
+        self.cloning_optimiser.learning_rate = left * config.cloning_learning_rate
+        if config.learning_rate_schedule == "cosine_restarts":
+            left = float(self._restarting(self._updates))
+        self.model_optimiser.learning_rate = left * config.model_learning_rate
+        self.discriminator_optimiser.learning_rate = left * self._strength.learning_rate
+        if self._judges_ends:
+            self.end_optimiser.learning_rate = left * self._end_strength.learning_rate
         if not self.spec.discrete:
             first, last = self._log_std
             now = first + progress * (last - first)

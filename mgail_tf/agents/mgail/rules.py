@@ -1,6 +1,7 @@
-"""What MGAIL's settings follow from where they are not given: demonstrations and first steps.
+"""What MGAIL's settings follow from where they are not given.
 
-The first steps are those of random actions, with which a run fills its buffer (`prefill_steps`).
+That is the demonstrations, the first steps, the budget, and how well the discriminator does. The
+first steps are those of random actions, with which a run fills its buffer (`prefill_steps`).
 Every rule is scale-free: multiplying a component of the states changes nothing.
 """
 
@@ -17,8 +18,8 @@ from mgail_tf.types import Spec
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
 FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
 GENTLE_BELOW = 5.0  # of them: then the discriminator is gentle
-POLICY_RATE = 3e-5, 3e-4  # of the policy on J, where the discriminator is as accurate as this:
-ACCURACY = 0.9, 0.95
+POLICY_RATES = 3e-5, 3e-4  # of the policy on J, slow and fast
+ACCURACIES = 0.9, 0.95  # of the discriminator: slow up to the first, fast from the second on
 UPDATES = 60_000  # of a run
 MOST_UPDATES = 1.0  # for each environment step
 NOISE = 0.05, 0.3  # least and most of the first standard deviation, in [-1, 1] units
@@ -57,7 +58,7 @@ def policy_rate(accuracy: float) -> float:
     Args:
         accuracy: share of the pairs that the discriminator has lately been right about.
     """
-    return float(np.exp(np.interp(accuracy, ACCURACY, np.log(POLICY_RATE))))
+    return float(np.exp(np.interp(accuracy, ACCURACIES, np.log(POLICY_RATES))))
 
 
 def updates_per_step(env_steps: int) -> float:

@@ -85,7 +85,6 @@ def test_the_policys_rate_follows_the_discriminators_accuracy(shown, eager):
         told_apart += 0.1 * (metrics["discriminator_accuracy"] - told_apart)
     assert min(rates) < max(rates)
     fixed = _agent(shown, policy_learning_rate=1e-3, **few, **schedule)
-    fixed._accuracy = 1.0
     *_, _ = fixed.iterate(400)
     assert float(fixed.policy_optimiser.learning_rate) == pytest.approx(1e-3)
 
