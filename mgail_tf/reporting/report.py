@@ -11,7 +11,6 @@ from typing import Any
 
 import pandas as pd
 
-from mgail_tf.config.presets import ADDITIONS
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput
 from mgail_tf.reporting.tables import read
@@ -174,7 +173,8 @@ def _ablation(folder: Path) -> Iterator[Sequence[str]]:
         return [f"{scores[label, mode]:.2f}" for mode in _MODES]
 
     yield "(none)", *both("paper"), *both("default")
-    for name in ADDITIONS:
+    added = [label for label in table["variant"].unique() if label.startswith("paper+")]
+    for name in (label.removeprefix("paper+") for label in added):
         yield f"`{name}`", *both(f"paper+{name}"), *both(f"default-{name}")
 
 

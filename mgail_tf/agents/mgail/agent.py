@@ -58,6 +58,7 @@ POLICY_GRADIENT_CLIP = 1.0  # global norm
 GRADIENT_CLIP = 10.0  # of the other networks
 VALUE_HIDDEN, VALUE_LEARNING_RATE = (128, 128), 1e-3
 VALUE_TARGET_RATE = 0.01  # by which the value's target network follows it, per update
+ACCURACY_RATE = 0.1  # by which the discriminator's mean accuracy follows it, per call
 FIRST_LOG_STD = -1.2  # of the first, random actions, where settings do not say
 END_HIDDEN = (64, 64)  # of the discriminator of ends
 
@@ -76,7 +77,7 @@ class MGAIL(Resumable):
     """Policy, discriminator, forward model and value, and the loop that trains them."""
 
     algorithm, unit, diagnostic_columns = "mgail", "env_steps", diagnostics.COLUMNS
-    _plain = ("_updates",)
+    _plain = ("_updates", "_accuracy")
 
     def __init__(
         self,
@@ -137,7 +138,7 @@ class MGAIL(Resumable):
                 if value is not None
             }
         )
-        self._policy_rate = config.policy_learning_rate or rules.policy_rate(pairs, components)
+        self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
         self._cloning_bound: float | None = None
         error = math.nan
         if config.cloning_bound or not config.log_std:
@@ -302,6 +303,7 @@ class MGAIL(Resumable):
         result = self._compiled_updates(batches)
         metrics = read_metrics(result, self._metrics, count, self._updates)
         self._updates += count
+        self._accuracy += ACCURACY_RATE * (metrics["discriminator_accuracy"] - self._accuracy)
         self._average.add(self.policy_network.get_weights())
         return metrics
 
@@ -481,19 +483,24 @@ class MGAIL(Resumable):
         hidden = burn_in(self.ema_model, states[:-2], actions[:-1], mask[:-1])
         return states[-1] - self.ema_model(states[-2], actions[-1], hidden).next_states
 
+    @property
+    def _policy_rate(self) -> float:
+        """The policy's learning rate on J, before it is annealed."""
+        return self.config.policy_learning_rate or rules.policy_rate(self._accuracy)
+
     def _anneal(self, progress: float) -> None:
         """Set what changes over the run: learning rates and the policy's standard deviation."""
         config = self.config
-        if config.learning_rate_schedule != "constant":
-            left = 1.0 - 0.9 * progress
-            self.policy_optimiser.learning_rate = left * self._policy_rate
-            self.cloning_optimiser.learning_rate = left * config.cloning_learning_rate
-            if config.learning_rate_schedule == "cosine_restarts":
-                left = float(self._restarting(self._updates))
-            self.model_optimiser.learning_rate = left * config.model_learning_rate
-            self.discriminator_optimiser.learning_rate = left * self._strength.learning_rate
-            if self._judges_ends:
-                self.end_optimiser.learning_rate = left * self._end_strength.learning_rate
+        constant = config.learning_rate_schedule == "constant"
+        left = 1.0 if constant else 1.0 - 0.9 * progress
+        self.policy_optimiser.learning_rate = left * self._policy_rate
+        self.cloning_optimiser.learning_rate = left * config.cloning_learning_rate
+        if config.learning_rate_schedule == "cosine_restarts":
+            left = float(self._restarting(self._updates))
+        self.model_optimiser.learning_rate = left * config.model_learning_rate
+        self.discriminator_optimiser.learning_rate = left * self._strength.learning_rate
+        if self._judges_ends:
+            self.end_optimiser.learning_rate = left * self._end_strength.learning_rate
         if not self.spec.discrete:
             first, last = self._log_std
             now = first + progress * (last - first)

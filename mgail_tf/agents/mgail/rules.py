@@ -1,6 +1,7 @@
-"""What MGAIL's settings follow from where they are not given: demonstrations and first steps.
+"""What MGAIL's settings follow from where they are not given.
 
-The first steps are those of random actions, with which a run fills its buffer (`prefill_steps`).
+That is the demonstrations, the first steps, the budget, and how well the discriminator does. The
+first steps are those of random actions, with which a run fills its buffer (`prefill_steps`).
 Every rule is scale-free: multiplying a component of the states changes nothing.
 """
 
@@ -15,9 +16,10 @@ from mgail_tf.data.predictability import FORESEEN, foreseen
 from mgail_tf.types import Spec
 
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
-FEW_PAIRS = 5.0  # demonstrated pairs for each component of state and action
-LEADING_BELOW = 10.0  # of them: then J leads, and cloning says little
-POLICY_RATE = 3e-4, 3e-5  # where J leads, and where cloning does
+FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
+GENTLE_BELOW = 5.0  # of them: then the discriminator is gentle
+POLICY_RATES = 3e-5, 3e-4  # of the policy on J, slow and fast
+ACCURACIES = 0.9, 0.95  # of the discriminator: slow up to the first, fast from the second on
 UPDATES = 60_000  # of a run
 MOST_UPDATES = 1.0  # for each environment step
 NOISE = 0.05, 0.3  # least and most of the first standard deviation, in [-1, 1] units
@@ -42,19 +44,21 @@ def discriminator_strength(samples: int, components: int) -> Strength:
     Where samples are few a gentle one has slopes that lead somewhere; a sharp one only tells the
     agent's from the others.
     """
-    if are_few(samples, components):
+    if samples < GENTLE_BELOW * components:
         return Strength(1e-4, 10.0, 0.3)
     return Strength(3e-4, 1.0, 1.0)
 
 
-def policy_rate(samples: int, components: int) -> float:
-    """Return the learning rate of the policy on J for so many demonstrated pairs.
+def policy_rate(accuracy: float) -> float:
+    """Return the learning rate of the policy on J.
 
-    Where there are many, a cloned policy is good, and J, whose discriminator and value lag behind a
-    fast policy, leads away from it. Where there are not, the policy has far to go.
+    A policy that the discriminator tells from the expert has far to go. One that it hardly does is
+    near, or too fast for discriminator and value, whose slopes then lead away.
+
+    Args:
+        accuracy: share of the pairs that the discriminator has lately been right about.
     """
-    leading, following = POLICY_RATE
-    return leading if samples < LEADING_BELOW * components else following
+    return float(np.exp(np.interp(accuracy, ACCURACIES, np.log(POLICY_RATES))))
 
 
 def updates_per_step(env_steps: int) -> float:
@@ -113,7 +117,6 @@ class Conclusions(NamedTuple):
     pairs: int  # that are learnt from
     components: int  # of state and action, as far as networks are expected to see them
     few: bool  # there are few pairs for so many components
-    policy_rate: float  # the policy's learning rate on J
     strength: Strength
     ends_judged: bool  # most demonstrations terminate, and ends are judged by them
     ends_recorded: bool  # it is known in which states they do
@@ -132,9 +135,8 @@ class Conclusions(NamedTuple):
             f"ends           {ends}",
             f"pairs          {self.pairs} are {enough} for {self.components} components "
             f"(few: below {FEW_PAIRS * self.components:.0f})",
-            f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g}",
-            f"policy         learning rate {self.policy_rate:g} "
-            f"({POLICY_RATE[1]:g} from {LEADING_BELOW * self.components:.0f} pairs on)",
+            f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g} "
+            f"(other from {GENTLE_BELOW * self.components:.0f} pairs on)",
         ]
         if len(self.constant):
             lines.append(f"left out       {_listed(self.constant)}: constant in the demonstrations")
@@ -165,7 +167,6 @@ def conclusions(demonstrations: Demonstrations, spec: Spec) -> Conclusions:
         summary.pairs,
         components,
         are_few(summary.pairs, components),
-        policy_rate(summary.pairs, components),
         discriminator_strength(summary.pairs, components),
         demonstrations.mostly_terminate,
         demonstrations.ends_recorded,

@@ -173,7 +173,8 @@ class Losses:
 
 def rates(config: MGAILConfig) -> dict[str, tuple[float, float]]:
     """Return each network's learning rate and bound on its gradient's norm."""
-    assert config.discriminator_learning_rate and config.policy_learning_rate  # a task says them
+    assert config.discriminator_learning_rate is not None  # a task's settings say both
+    assert config.policy_learning_rate is not None
     return {
         "model": (config.model_learning_rate, GRADIENT_CLIP),
         "discriminator": (config.discriminator_learning_rate, GRADIENT_CLIP),

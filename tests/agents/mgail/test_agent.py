@@ -74,6 +74,21 @@ def test_a_run_makes_as_many_updates_as_the_rule_says(shown, eager, monkeypatch)
     assert [steps for steps, _ in agent.iterate(400)] == [300, 380, 400]
 
 
+def test_the_policys_rate_follows_the_discriminators_accuracy(shown, eager):
+    few = {"updates_per_call": 1, "updates_per_step": 0.01, "horizon": 2, "value_targets": None}
+    schedule = {"learning_rate_schedule": "constant"}
+    agent = _agent(shown, policy_learning_rate=None, **few, **schedule)
+    told_apart, rates = 1.0, []
+    for _, metrics in agent.iterate(600):
+        rates.append(float(agent.policy_optimiser.learning_rate))
+        assert rates[-1] == pytest.approx(rules.policy_rate(told_apart))
+        told_apart += 0.1 * (metrics["discriminator_accuracy"] - told_apart)
+    assert min(rates) < max(rates)
+    fixed = _agent(shown, policy_learning_rate=1e-3, **few, **schedule)
+    *_, _ = fixed.iterate(400)
+    assert float(fixed.policy_optimiser.learning_rate) == pytest.approx(1e-3)
+
+
 def test_training_episodes_are_cut_off_and_grow_over_the_run(shown, eager):
     few = {"updates_per_call": 1, "updates_per_step": 0.01, "horizon": 2, "value_targets": None}
     agent = _agent(shown, initial_episode_steps=10, **few)
