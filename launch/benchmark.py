@@ -23,6 +23,8 @@ RELEASED = [
     "forward_model=hadamard_gru",
     "model_units=100",
 ]
+# what PyTorch and JAX compute here
+PEERS = ["value_targets=recorded", "cloning_bound=None", "policy_activation=relu"]
 SECTIONS = ["updates", "acting", "stepping"]
 MORE = ["policies"]  # the exported forms: they need pip install mgail_tf[onnx]
 FLAGS = _flags.define("task", "set", "smoke", "threads")
@@ -41,6 +43,7 @@ def job(get: dict[str, Any]) -> None:
     config = mg.for_task("mgail", get["task"])
     config = mg.override(config, ["updates_per_call=4"] if get["smoke"] else [])
     config = mg.override(config, RELEASED if get["released_sizes"] else [])
+    config = mg.override(config, PEERS if get["peers"] else [])
     config = mg.override(config, get["set"])
     mg.make(get["task"], 0)
     if get["peers"]:

@@ -255,7 +255,8 @@ class MGAILConfig:
     of the first steps does not foresee, such as contact forces. A number: only the first so many
     are seen. None: all."""
     updates_per_step: Positive | None = None
-    """Updates of all networks per environment step. None: 60,000 over the run, at most 1 a step."""
+    """Updates of all networks per environment step. None: 60,000 over the run, fewer where state
+    and action have more than 50 components, and at most 1 a step."""
     updates_per_call: PositiveInt = 50
     """Updates in one call of the compiled graph."""
     learning_rate_schedule: Literal["linear", "constant", "cosine_restarts"] = "linear"
@@ -286,7 +287,7 @@ class MGAILConfig:
     log_std: tuple[FiniteFloat, FiniteFloat] | None = None
     """Logarithm of the Gaussian's standard deviation at the beginning and the end of the run, in
     [-1, 1] units; linear in between. None: twice what a cloned policy errs by, between 0.05 and
-    0.3, and a third of it at the end."""
+    0.3, and a sixth of it at the end."""
     temperature: Positive = 1.0
     """Temperature tau of the Gumbel-softmax (Section 3.2.2; released code: 1)."""
     bc_weight: AtLeast0 = 0.0
@@ -294,15 +295,19 @@ class MGAILConfig:
     policy_averaging: Positive | None = 0.05
     """Share of the run so far over which the weights that are scored are averaged. None: the last
     weights are scored."""
+    match_tolerance: Positive | None = 0.05
+    """The policy that is scored is the newest one whose training episodes match the demonstrations
+    to within this of the best match so far (`Match.distance`); one that is three times as far off
+    goes back to it. No reward is looked at. Beyond the paper. None: the last one is scored."""
     # imagination
     rollout: Literal["imagine", "replay"] = "imagine"
     """imagine: states come from the forward model (Algorithm 1). replay: recorded states with
     inferred noise (Heess et al. 2015), near what the released code does."""
     horizon: PositiveInt = 16
     """T, imagined steps (released code: 10)."""
-    gamma: Fraction = 0.97
-    """Discount per step (released code: 0.99). The less of J lies beyond the horizon, the less it
-    depends on the value function's slopes."""
+    gamma: Fraction | None = None
+    """Discount per step (released code: 0.99). None: 0.97, and where most demonstrations terminate
+    up to 0.99: as many steps ahead as they have on average."""
     cost: Cost = "neg_log_expert"
     """neg_log_expert: -log(1 - D), as in the released code; log_d: log D, as in Eq. 3."""
     state_gradient_clip: Positive | None = 5.0

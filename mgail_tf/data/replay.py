@@ -109,6 +109,12 @@ class ReplayBuffer(Resumable):
         slots = self._draw_slots(rng, shape, None, 0.0)
         return StateActions(self._normaliser(self._states[slots]), self._actions[slots])
 
+    def newest(self, steps: int) -> StateActions:
+        """Return the last so many steps in the order they were added, all if there are fewer."""
+        ages = np.arange(min(steps, self._size))[::-1]
+        slots = (self._head - 1 - ages) % len(self._states)
+        return StateActions(self._normaliser(self._states[slots]), self._actions[slots])
+
     def sample_ends(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray | None:
         """Draw the states [*shape, S] reached by the last `TERMINATIONS`; None if there is none."""
         ended = np.flatnonzero(self._terminated[: self._size])

@@ -50,10 +50,11 @@ class Match(NamedTuple):
         The mean of both distances and of the differences in length and in ends, each in [0, 1]: a
         policy that falls early may visit nothing but demonstrated states.
         """
-        longer = max(self.length_mean, self.shown_length_mean)
-        length = abs(self.length_mean - self.shown_length_mean) / longer
-        ends = abs(self.terminated - self.shown_terminated)
-        return (self.state_distance + self.pair_distance + length + ends) / 4.0
+        return combined(
+            (self.state_distance, self.pair_distance),
+            (self.length_mean, self.shown_length_mean),
+            (self.terminated, self.shown_terminated),
+        )
 
     def __str__(self) -> str:
         """Return one line for a person."""
@@ -63,6 +64,20 @@ class Match(NamedTuple):
             f"(50 is chance), {self.length_mean:.0f} steps (shown {self.shown_length_mean:.0f}), "
             f"{100 * self.terminated:.0f} % terminated (shown {100 * self.shown_terminated:.0f} %)"
         )
+
+
+def combined(
+    kernel: tuple[float, float], lengths: tuple[float, float], terminated: tuple[float, float]
+) -> float:
+    """Return the mean of both kernel distances and of the differences in length and in ends.
+
+    Args:
+        kernel: of states and of pairs.
+        lengths: mean steps of the policy's episodes and of the demonstrated ones.
+        terminated: shares of either that ended by themselves.
+    """
+    length = abs(lengths[0] - lengths[1]) / max(lengths)
+    return (sum(kernel) + length + abs(terminated[0] - terminated[1])) / 4.0
 
 
 def match(
@@ -111,8 +126,8 @@ def compare(rolled: Sequence[Episode], shown: Demonstrations, spec: Spec) -> Mat
         _arrays(theirs),
     )
     return Match(
-        _distance(states, shown_states),
-        _distance(pairs, shown_pairs),
+        kernel_distance(states, shown_states),
+        kernel_distance(pairs, shown_pairs),
         _accuracy(pairs, groups, shown_pairs, shown_groups),
         float(np.mean([len(e.actions) for e in rolled])),
         float(shown.lengths.mean()),
@@ -126,13 +141,17 @@ def _arrays(episodes: Sequence[tuple[Any, Any]]) -> tuple[np.ndarray, np.ndarray
     states = np.concatenate([s for s, _ in episodes]).astype(np.float64)
     actions = np.concatenate([a for _, a in episodes]).astype(np.float64)
     groups = np.repeat(np.arange(len(episodes)), [len(s) for s, _ in episodes])
-    if len(states) > MOST_PAIRS:
-        kept = np.linspace(0, len(states) - 1, MOST_PAIRS).round().astype(int)
-        states, actions, groups = states[kept], actions[kept], groups[kept]
+    kept = spaced(len(states))
+    states, actions, groups = states[kept], actions[kept], groups[kept]
     return states, np.concatenate([states, actions], 1), groups
 
 
-def _distance(found: np.ndarray, shown: np.ndarray) -> float:
+def spaced(count: int) -> np.ndarray:
+    """Return the indices of so many rows, or of `MOST_PAIRS` evenly spaced ones if that is less."""
+    return np.linspace(0, count - 1, min(count, MOST_PAIRS)).round().astype(int)
+
+
+def kernel_distance(found: np.ndarray, shown: np.ndarray) -> float:
     """Return the root of the unbiased MMD^2 of rows [N, K] and [M, K], standardised by `shown`.
 
     The kernel is Gaussian; its width is the median distance of demonstrated rows.

@@ -78,7 +78,7 @@ class Estimators:
         Args:
             baseline: take the value of the state off the cost to go.
         """
-        policy, gamma = self._agent.policy_network, self._agent.config.gamma
+        policy, gamma = self._agent.policy_network, self._agent.gamma
         trajectory = self._imagined(starts, noise)
         to_go = self._costs_to_go(trajectory)
         seen = tf.stop_gradient(trajectory.states[:-1])
@@ -111,7 +111,7 @@ class Estimators:
             policy_cost(logits, config.cost),
             trajectory.continuation,
             values,
-            config.gamma,
+            agent.gamma,
             td_lambda=1.0,
             termination_cost=self._ending(trajectory.states[1:]),
         )

@@ -70,7 +70,7 @@ class Estimators:
             policy_cost(logits, config.cost)[None],
             tf.sigmoid(-found.termination_logits)[None],
             agent.value(after) if config.value_targets else None,
-            config.gamma,
+            agent.gamma,
             td_lambda=1.0,
             termination_cost=self._ending(after),
         )[0]

@@ -4,6 +4,7 @@
 from the paper.
 """
 
+import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ from mgail_tf.agents.mgail.objectives import (
     masked_mean,
     value_loss,
 )
+from mgail_tf.agents.mgail.safeguard import JUDGEMENTS, WINDOW, Safeguard
 from mgail_tf.agents.mgail.scan import read_metrics, repeat
 from mgail_tf.agents.mgail.termination_cost import TerminationCost, terminations_of
 from mgail_tf.checkpoint import Resumable
@@ -76,7 +78,8 @@ _VALUE_METRICS = ("value_loss", "value_target", "value_gradient", "value_weights
 class MGAIL(Resumable):
     """Policy, discriminator, forward model and value, and the loop that trains them."""
 
-    algorithm, unit, diagnostic_columns = "mgail", "env_steps", diagnostics.COLUMNS
+    algorithm, unit = "mgail", "env_steps"
+    diagnostic_columns = (*diagnostics.COLUMNS, "training_match")
     _plain = ("_updates", "_accuracy")
 
     def __init__(
@@ -117,16 +120,21 @@ class MGAIL(Resumable):
         self.normaliser = _normaliser(config, spec, expert.states, first)
         self.expert = StateActions(self.normaliser(expert.states), expert.actions)
         self.buffer = ReplayBuffer(config.replay_capacity, spec, self.normaliser)
-        self.termination_cost = TerminationCost(
-            terminations_of(self.demonstrations),
-            config.cost,
-            config.gamma,
-            config.termination_cost,
+        endings = terminations_of(self.demonstrations)
+        self.gamma = config.gamma or rules.discount(
+            endings.lengths, self.demonstrations.mostly_terminate
         )
+        self.termination_cost = TerminationCost(
+            endings, config.cost, self.gamma, config.termination_cost
+        )
+        self._safeguard: Safeguard | None = None
+        if config.match_tolerance:
+            self._safeguard = Safeguard(endings, self.expert, config.match_tolerance)
         self._add(first)
 
         seen = spec._replace(state_size=len(self.normaliser.mean))  # what the networks see
-        pairs, components = len(expert.states), seen.state_size + seen.action_size
+        pairs = len(expert.states)
+        self._components = components = seen.state_size + seen.action_size
         self._strength = rules.discriminator_strength(pairs, components)._replace(
             **{
                 name: value
@@ -220,15 +228,32 @@ class MGAIL(Resumable):
         )
 
     @property
+    def effective_config(self) -> MGAILConfig:
+        """The settings, with what the rules have concluded by now where they were None."""
+        rate, penalty, slope = self._strength
+        return dataclasses.replace(
+            self.config,
+            gamma=self.gamma,
+            log_std=self._log_std,
+            policy_learning_rate=self._policy_rate,
+            discriminator_learning_rate=rate,
+            gradient_penalty=penalty,
+            gradient_slope=slope,
+        )
+
+    @property
     def policy(self) -> NumpyPolicy:
-        """The policy that is scored: with averaged weights, see `policy_averaging`."""
+        """The policy that is scored, see `policy_averaging` and `match_tolerance`."""
         if self.finished_policy:
             return self.finished_policy
         present = self.policy_network.get_weights()
-        self.policy_network.set_weights(self._average.weights)
+        noise = self.acting_policy.log_std
+        kept = self._safeguard.kept if self._safeguard else []
+        self.policy_network.set_weights(kept or self._average.weights)
         averaged = self.acting_policy
         self.policy_network.set_weights(present)
-        return averaged
+        # weights that were kept long ago explored more then than is needed now
+        return averaged._replace(log_std=noise) if kept else averaged
 
     @property
     def acting_policy(self) -> NumpyPolicy:
@@ -260,9 +285,9 @@ class MGAIL(Resumable):
         """
         config, collector = self.config, self._collector
         config.check_budget(env_steps)
-        per_step = config.updates_per_step or rules.updates_per_step(env_steps)
+        per_step = config.updates_per_step or rules.updates_per_step(env_steps, self._components)
         steps_per_call = config.steps_per_call(per_step)
-        while collector.env_steps < env_steps:  # Line 2
+        while (before := collector.env_steps) < env_steps:  # Line 2
             # Lines 3-6: act on the environment, push the steps into the buffer
             if self._updates:  # before them come the first steps
                 progress = collector.env_steps / env_steps
@@ -273,14 +298,28 @@ class MGAIL(Resumable):
             self._anneal(collector.env_steps / env_steps)
             metrics = self.update(self.sample_batches())
             recent = np.mean(collector.finished[-5:] or [(np.nan, np.nan)], 0)
+            self._guard(before, env_steps)
             metrics |= {"return": float(recent[0]), "length": float(recent[1])}
             yield collector.env_steps, metrics
+
+    def _guard(self, before: int, env_steps: int) -> None:
+        """Beyond the paper: keep a policy that matches the demonstrations, and go back to it."""
+        now = self._collector.env_steps
+        due = JUDGEMENTS * now // env_steps > JUDGEMENTS * before // env_steps
+        steps = min(round(WINDOW * env_steps), now - self.config.prefill_steps)
+        if not self._safeguard or not due or steps <= 0:
+            return
+        if self._safeguard.judge(self.buffer.newest(steps), self._average.weights):
+            self._average.weights = list(self._safeguard.kept)
+            self.policy_network.set_weights(self._safeguard.kept)
 
     def _add(self, episodes: list[Episode]) -> None:
         """Push episodes into the buffer."""
         for episode in episodes:
             self.buffer.add(episode)
             self.termination_cost.add(episode)
+            if self._safeguard:
+                self._safeguard.add(episode)
 
     def sample_batches(self) -> Batch:
         """Draw what one call of `update` is given, as constants."""
@@ -350,7 +389,7 @@ class MGAIL(Resumable):
             first = to_go[0]
             if config.rollout == "replay":
                 first = first_recorded(to_go, trajectory.mask)
-            loss = tf.reduce_mean(first) / (config.horizon * (1.0 - config.gamma))  # J, per step
+            loss = tf.reduce_mean(first) / (config.horizon * (1.0 - self.gamma))  # J, per step
             if config.bc_weight:  # beyond the paper
                 loss += config.bc_weight * cloning_loss(self.policy_network, *batch.expert)
         # Lines 10-13, Eq. 12-13: the tape's backward pass through D, pi and f, from t = T to 0
@@ -464,7 +503,7 @@ class MGAIL(Resumable):
             costs,
             trajectory.continuation,
             values,
-            config.gamma,
+            self.gamma,
             config.td_lambda,
             termination_cost,
         )
@@ -509,9 +548,10 @@ class MGAIL(Resumable):
     def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
         """Return diagnostics of the networks on evaluation episodes, which are never learnt from.
 
-        See `agents.mgail.diagnostics`.
+        See `agents.mgail.diagnostics`; `training_match` is the safeguard's last distance.
         """
-        return diagnostics.measure(
+        last = self._safeguard.last if self._safeguard else math.nan
+        return {"training_match": last} | diagnostics.measure(
             self.ema_model,
             self.discriminator,
             self.normaliser,
@@ -543,6 +583,7 @@ class MGAIL(Resumable):
             "value_optimiser": self.value_optimiser,
             "average": self._average,
             "termination_cost": self.termination_cost,
+            **({"safeguard": self._safeguard} if self._safeguard else {}),
             "batches": self._batches,
             "buffer": self.buffer,
             "collector": self._collector,

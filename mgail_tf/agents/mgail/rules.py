@@ -21,7 +21,9 @@ GENTLE_BELOW = 5.0  # of them: then the discriminator is gentle
 POLICY_RATES = 3e-5, 3e-4  # of the policy on J, slow and fast
 ACCURACIES = 0.9, 0.95  # of the discriminator: slow up to the first, fast from the second on
 UPDATES = 60_000  # of a run
+CHEAP = 50  # components up to which it makes so many
 MOST_UPDATES = 1.0  # for each environment step
+GAMMAS = 0.97, 0.99  # least and most discount
 NOISE = 0.05, 0.3  # least and most of the first standard deviation, in [-1, 1] units
 
 
@@ -61,9 +63,30 @@ def policy_rate(accuracy: float) -> float:
     return float(np.exp(np.interp(accuracy, ACCURACIES, np.log(POLICY_RATES))))
 
 
-def updates_per_step(env_steps: int) -> float:
-    """Return how many updates of all networks a run of so many steps makes for each of them."""
-    return min(MOST_UPDATES, UPDATES / env_steps)
+def discount(lengths: np.ndarray, ends_judged: bool) -> float:
+    """Return the discount per step.
+
+    The less of J lies beyond the horizon, the less it depends on the value function's slopes. Where
+    demonstrations show how to end, their end has to be seen from their beginning.
+
+    Args:
+        lengths: steps of the demonstrations [E].
+        ends_judged: most of them terminate.
+    """
+    least, most = GAMMAS
+    return float(np.clip(1.0 - 1.0 / lengths.mean(), least, most)) if ends_judged else least
+
+
+def updates_per_step(env_steps: int, components: int) -> float:
+    """Return how many updates of all networks a run of so many steps makes for each of them.
+
+    An update of many components takes longer, so a run makes fewer of them.
+
+    Args:
+        components: of state and action, as the networks see them.
+    """
+    updates = UPDATES * min(1.0, CHEAP / components)
+    return min(MOST_UPDATES, updates / env_steps)
 
 
 def exploration(error: float, action_size: int) -> tuple[float, float]:
@@ -75,7 +98,7 @@ def exploration(error: float, action_size: int) -> tuple[float, float]:
         error: mean squared distance of a cloned policy's actions from held-out ones.
     """
     first = float(np.clip(2.0 * np.sqrt(error / action_size), *NOISE))
-    return math.log(first), math.log(first / 3.0)
+    return math.log(first), math.log(first / 6.0)
 
 
 def seen_components(

@@ -51,7 +51,8 @@ class Losses:
     """The losses of one update, from weights and a batch, on whatever library."""
 
     def __init__(self, library: Library, agent: MGAIL):
-        self.library, self.config = library, agent.config
+        self.library, self.config = library, agent.effective_config
+        self.gamma = agent.gamma
         self.act = library.activations[self.config.critic_activation]
         self.std = float(np.exp(agent.policy_network.log_std[0]))  # the same of every action
 
@@ -96,7 +97,7 @@ class Losses:
         return self._mlp(value["trunk"], states, self.act)[..., 0]
 
     def _to_go(self, costs, continuation, values, dead):
-        gamma, td_lambda, after, rows = self.config.gamma, self.config.td_lambda, values[-1], []
+        gamma, td_lambda, after, rows = self.gamma, self.config.td_lambda, values[-1], []
         for t in reversed(range(len(costs))):
             ahead = td_lambda * after + (1.0 - td_lambda) * values[t]
             after = (1.0 - gamma) * costs[t]
@@ -156,7 +157,7 @@ class Losses:
         to_go = self._to_go(costs, continuation, values, batch.termination_cost)
         error = (batch.expert.actions - self._mean(weights, batch.expert.states)) / self.std
         cloned = 0.5 * xp.mean(xp.sum(error**2, -1))  # and a constant
-        loss = xp.mean(to_go[0]) / (config.horizon * (1.0 - config.gamma))
+        loss = xp.mean(to_go[0]) / (config.horizon * (1.0 - self.gamma))
         return loss + config.bc_weight * cloned
 
     def value(self, weights: Any, batch: Batch, discriminator: Any, target: Any) -> Any:
@@ -173,7 +174,7 @@ class Losses:
 
 def rates(config: MGAILConfig) -> dict[str, tuple[float, float]]:
     """Return each network's learning rate and bound on its gradient's norm."""
-    assert config.discriminator_learning_rate is not None  # a task's settings say both
+    assert config.discriminator_learning_rate is not None  # an effective configuration says both
     assert config.policy_learning_rate is not None
     return {
         "model": (config.model_learning_rate, GRADIENT_CLIP),

@@ -49,7 +49,7 @@ def torch_block(agent: MGAIL, batches: Batch) -> Callable[[], dict[str, Any]]:
         bounded,
         slope,
     )
-    config, ema_rate = agent.config, agent.config.model_ema_rate or 1.0
+    config, ema_rate = agent.effective_config, agent.config.model_ema_rate or 1.0
     losses = Losses(library, agent)
     tensors = functools.partial(
         pytree.tree_map, lambda x: None if x is None else torch.tensor(np.asarray(x))
@@ -111,7 +111,7 @@ def jax_block(agent: MGAIL, batches: Batch) -> Callable[[], dict[str, Any]]:
         bounded,
         lambda function, x: jax.grad(function)(x),
     )
-    config, ema_rate = agent.config, agent.config.model_ema_rate or 1.0
+    config, ema_rate = agent.effective_config, agent.config.model_ema_rate or 1.0
     losses = Losses(library, agent)
     optimisers = {
         name: optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate, eps=EPSILON))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgail_tf.agents.mgail import rules
+from mgail_tf.agents.mgail import rules, safeguard
 from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.agents.mgail.objectives import masked_mean, value_loss
 from mgail_tf.config.algorithms import MGAILConfig
@@ -349,6 +349,32 @@ def test_scored_policy_is_a_running_average(continuous, drawn, averaging, share)
     np.testing.assert_array_equal(agent.acting_policy.weights[0], kernels[1])  # put back
 
 
+def test_the_policy_that_matches_best_is_scored_and_one_astray_goes_back_to_it(
+    shown, eager, monkeypatch
+):
+    few = {"updates_per_call": 1, "updates_per_step": 0.025, "horizon": 2, "value_targets": None}
+    agent = _agent(shown, match_tolerance=0.05, policy_averaging=None, log_std=(-1.0, -2.0), **few)
+    # of 800 steps every 40 are judged, once an episode of 50 has ended: step -> distance
+    found = {380: 0.3, 420: 0.33, 460: 0.5, 500: 0.2, 540: 0.3}
+    monkeypatch.setattr(safeguard, "combined", lambda *_: found[agent._collector.env_steps])
+    scored, acting = {}, {}
+    for steps, _ in agent.iterate(800):
+        scored[steps], acting[steps] = agent.policy, agent.acting_policy
+        if steps == 540:
+            break
+
+    def same(one, other):
+        return np.array_equal(one.weights[0], other.weights[0])
+
+    for now, kept in ((340, 340), (380, 380), (420, 420), (460, 420), (500, 500), (540, 500)):
+        assert same(scored[now], acting[kept]), now
+        np.testing.assert_array_equal(scored[now].log_std, acting[now].log_std)
+    assert same(acting[460], acting[420])  # 0.2 from the best: it went back
+    assert not same(acting[540], acting[500])  # 0.1 from it: it did not
+    episode = agent._collector.run_episode(agent.policy, stochastic=False)
+    assert agent.diagnose([episode])["training_match"] == 0.3
+
+
 @pytest.mark.slow
 def test_what_follows_from_first_steps_and_ends_is_resumed_exactly(tmp_path):
     """Components, scales and the discriminator of ends, on a task whose episodes end."""
@@ -360,13 +386,15 @@ def test_what_follows_from_first_steps_and_ends_is_resumed_exactly(tmp_path):
     assert whole.termination_cost.judged
     assert whole.normaliser.components.tolist() == [0, 1, 2, 3, 5]  # the obstacle's x is constant
     whole_steps = whole.iterate(400)
-    for _ in range(3):
+    for _ in range(60):
         next(whole_steps)
+    assert whole._safeguard.kept
     whole.save(tmp_path / "agent.npz")
     resumed.restore(tmp_path / "agent.npz")
     resumed_steps = resumed.iterate(400)
     for _ in range(3):
         assert next(whole_steps) == next(resumed_steps)
+    assert whole._safeguard.last == resumed._safeguard.last
     for network in ("policy_network", "end_discriminator", "value"):
         for ours, theirs in zip(
             getattr(whole, network).get_weights(),

@@ -104,7 +104,7 @@ def test_held_out_error_of_discrete_actions_is_no_less_than_pairs_can_tell(discr
 )
 def test_exploration_is_as_wide_as_a_clone_errs(error, first):
     begin, end = rules.exploration(error, 2)
-    assert (np.exp(begin), np.exp(end)) == pytest.approx((first, first / 3))
+    assert (np.exp(begin), np.exp(end)) == pytest.approx((first, first / 6))
 
 
 def test_noise_of_a_run_is_given_or_follows_from_the_clone(shown):

@@ -85,9 +85,33 @@ def test_the_policy_learns_fast_while_it_is_told_apart(accuracy, rate):
     assert rules.policy_rate(accuracy) == pytest.approx(rate, rel=1e-3)
 
 
-@pytest.mark.parametrize(("env_steps", "updates"), [(5000, 1.0), (60_000, 1.0), (120_000, 0.5)])
-def test_a_long_run_makes_no_more_updates(env_steps, updates):
-    assert rules.updates_per_step(env_steps) == updates
+@pytest.mark.parametrize(
+    ("env_steps", "components", "updates"),
+    [
+        (5000, 5, 1.0),
+        (60_000, 50, 1.0),
+        (120_000, 50, 0.5),
+        (60_000, 200, 0.25),
+        (5000, 200, 1.0),
+    ],
+)
+def test_a_long_run_makes_no_more_updates_and_one_of_dear_updates_fewer(
+    env_steps, components, updates
+):
+    assert rules.updates_per_step(env_steps, components) == updates
+
+
+@pytest.mark.parametrize(
+    ("lengths", "ends_judged", "gamma"),
+    [
+        ([1000, 1000], False, 0.97),
+        ([1000, 1000], True, 0.99),
+        ([40, 60], True, 0.98),
+        ([5], True, 0.97),
+    ],
+)
+def test_the_end_that_is_shown_is_in_sight(lengths, ends_judged, gamma):
+    assert rules.discount(np.array(lengths), ends_judged) == pytest.approx(gamma)
 
 
 # -- what is concluded from demonstrations -----------------------------------------------------
