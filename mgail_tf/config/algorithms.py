@@ -295,9 +295,9 @@ class MGAILConfig:
     policy_averaging: Positive | None = 0.05
     """Share of the run so far over which the weights that are scored are averaged. None: the last
     weights are scored."""
-    match_tolerance: Positive | None = 0.05
+    match_tolerance: Positive | None = 0.03
     """The policy that is scored is the newest one whose training episodes match the demonstrations
-    to within this of the best match so far (`Match.distance`); one that is three times as far off
+    to within this of the best match so far (`Match.distance`); one that is five times as far off
     goes back to it. No reward is looked at. Beyond the paper. None: the last one is scored."""
     # imagination
     rollout: Literal["imagine", "replay"] = "imagine"
@@ -310,7 +310,7 @@ class MGAILConfig:
     up to 0.99: as many steps ahead as they have on average."""
     cost: Cost = "neg_log_expert"
     """neg_log_expert: -log(1 - D), as in the released code; log_d: log D, as in Eq. 3."""
-    state_gradient_clip: Positive | None = 5.0
+    state_gradient_clip: Positive | None = 10.0
     """Bound on what J_s (Eq. 12) carries through one imagined state, in costs per standardised
     unit. None: the exact gradient, however large."""
     model_noise: AtLeast0 = 0.0

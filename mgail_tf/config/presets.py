@@ -64,7 +64,7 @@ ADDITIONS: dict[str, dict[str, Any]] = {
     "gradient_penalty": {"gradient_penalty": None},
     "horizon": {"horizon": 16},
     "gamma": {"gamma": None},
-    "state_gradient_clip": {"state_gradient_clip": 5.0},
+    "state_gradient_clip": {"state_gradient_clip": 10.0},
     "vanilla": {"forward_model": "vanilla", "model_units": 200, "model_learning_rate": 3e-3},
     "teacher_forced_steps": {"teacher_forced_steps": 1},
     "model_ema_rate": {"model_ema_rate": 0.02},
@@ -75,7 +75,7 @@ ADDITIONS: dict[str, dict[str, Any]] = {
     "observation_components": {"observation_components": "foreseen"},
     "decay": {"learning_rate_schedule": "linear", "log_std": None},
     "policy_averaging": {"policy_averaging": 0.05},
-    "match_tolerance": {"match_tolerance": 0.05},
+    "match_tolerance": {"match_tolerance": 0.03},
 }
 
 

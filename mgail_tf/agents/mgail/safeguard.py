@@ -16,7 +16,7 @@ from mgail_tf.types import Episode, StateActions
 
 JUDGEMENTS = 20  # of a run
 WINDOW = 0.1  # of the run: the steps that are judged
-ASTRAY = 3.0  # tolerances from the smallest distance
+ASTRAY = 5.0  # tolerances from the smallest distance
 
 
 class Safeguard(Resumable):

@@ -9,7 +9,7 @@ from mgail_tf.agents.mgail.safeguard import ASTRAY, Safeguard
 from mgail_tf.agents.mgail.termination_cost import Terminations
 from mgail_tf.types import Episode, StateActions
 
-TOLERANCE = 0.05
+TOLERANCE = 0.03
 
 
 def _pairs(rng, shift=0.0, count=200):
