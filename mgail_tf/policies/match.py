@@ -67,17 +67,17 @@ class Match(NamedTuple):
 
 
 def combined(
-    kernel: tuple[float, float], lengths: tuple[float, float], terminated: tuple[float, float]
+    kernel: Sequence[float], lengths: tuple[float, float], terminated: tuple[float, float]
 ) -> float:
-    """Return the mean of both kernel distances and of the differences in length and in ends.
+    """Return the mean of kernel distances and of the differences in length and in ends.
 
     Args:
-        kernel: of states and of pairs.
+        kernel: of states, of pairs, and what else is compared.
         lengths: mean steps of the policy's episodes and of the demonstrated ones.
         terminated: shares of either that ended by themselves.
     """
     length = abs(lengths[0] - lengths[1]) / max(lengths)
-    return (sum(kernel) + length + abs(terminated[0] - terminated[1])) / 4.0
+    return float(np.mean([*kernel, length, abs(terminated[0] - terminated[1])]))
 
 
 def match(
@@ -151,15 +151,20 @@ def spaced(count: int) -> np.ndarray:
     return np.linspace(0, count - 1, min(count, MOST_PAIRS)).round().astype(int)
 
 
-def kernel_distance(found: np.ndarray, shown: np.ndarray) -> float:
-    """Return the root of the unbiased MMD^2 of rows [N, K] and [M, K], standardised by `shown`.
+def kernel_distance(found: np.ndarray, shown: np.ndarray, among: np.ndarray | None = None) -> float:
+    """Return the root of the unbiased MMD^2 of rows [N, K] and [M, K]; 0 where that is negative.
 
-    The kernel is Gaussian; its width is the median distance of demonstrated rows.
+    The kernel is Gaussian; its width is the median distance of the rows `among`, which also
+    standardise.
+
+    Args:
+        among: None: those shown.
     """
-    normaliser = fit(shown, None, _CLIP)
-    x, y = normaliser(found), normaliser(shown)
-    between = cdist(y, y, "sqeuclidean")
-    width = np.median(between[~np.eye(len(y), dtype=bool)]) if len(y) > 1 else 1.0
+    among = shown if among is None else among
+    normaliser = fit(among, None, _CLIP)
+    x, y, z = normaliser(found), normaliser(shown), normaliser(among)
+    between = cdist(z, z, "sqeuclidean")
+    width = np.median(between[~np.eye(len(z), dtype=bool)]) if len(z) > 1 else 1.0
     width = max(width, np.finfo(np.float32).tiny)
 
     def mean_kernel(a: np.ndarray, b: np.ndarray, same: bool) -> float:

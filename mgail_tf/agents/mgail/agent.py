@@ -127,9 +127,15 @@ class MGAIL(Resumable):
         self.termination_cost = TerminationCost(
             endings, config.cost, self.gamma, config.termination_cost
         )
+        expert_ends = None
+        self._judges_ends = self.termination_cost.judged and self.demonstrations.ends_recorded
+        if self._judges_ends:
+            expert_ends = self.normaliser(self.demonstrations.terminal_states())
         self._safeguard: Safeguard | None = None
         if config.match_tolerance:
-            self._safeguard = Safeguard(endings, self.expert, config.match_tolerance)
+            self._safeguard = Safeguard(
+                endings, self.expert, expert_ends, self.normaliser, config.match_tolerance
+            )
         self._add(first)
 
         seen = spec._replace(state_size=len(self.normaliser.mean))  # what the networks see
@@ -183,10 +189,7 @@ class MGAIL(Resumable):
         )
         self.model_optimiser = _adam(self.model, config.model_learning_rate)
         self.discriminator_optimiser = _adam(self.discriminator, self._strength.learning_rate)
-        expert_ends = None
-        self._judges_ends = self.termination_cost.judged and self.demonstrations.ends_recorded
-        if self._judges_ends:
-            expert_ends = self.normaliser(self.demonstrations.terminal_states())
+        if expert_ends is not None:
             self._end_strength = rules.discriminator_strength(len(expert_ends), seen.state_size)
             self.end_discriminator = Discriminator(
                 seen._replace(action_size=0), END_HIDDEN, activation, seed + 400

@@ -11,6 +11,7 @@ import numpy as np
 
 from mgail_tf.agents.mgail.termination_cost import Terminations
 from mgail_tf.checkpoint import Resumable
+from mgail_tf.data.normaliser import Normaliser
 from mgail_tf.policies.match import combined, kernel_distance, spaced
 from mgail_tf.types import Episode, StateActions
 
@@ -27,25 +28,35 @@ class Safeguard(Resumable):
         last: the last distance that was judged; NaN before there is one.
     """
 
-    _plain = ("kept", "last", "_steps", "_ended", "_open", "_smallest")
+    _plain = ("kept", "last", "_steps", "_ended", "_ends", "_open", "_smallest")
 
-    def __init__(self, shown: Terminations, expert: StateActions, tolerance: float):
+    def __init__(
+        self,
+        shown: Terminations,
+        expert: StateActions,
+        ends: np.ndarray | None,
+        normaliser: Normaliser,
+        tolerance: float,
+    ):
         """Remember what is demonstrated.
 
         Args:
             shown: how the demonstrations end.
             expert: the standardised pairs that are learnt from, [M, S] and [M, A].
+            ends: standardised states [E, S] in which they terminate; None: they are not compared.
+            normaliser: of the agent's states.
             tolerance: of distances, which are between 0 and 1.25.
         """
         self._length = float(shown.lengths.mean())
         self._terminated = float(shown.terminated.mean())
         rows = spaced(len(expert.states))
         self._expert = StateActions(expert.states[rows], expert.actions[rows])
-        self._tolerance = tolerance
+        self._expert_ends, self._normaliser, self._tolerance = ends, normaliser, tolerance
         self.kept: list[np.ndarray] = []
         self.last = self._smallest = math.nan
         self._steps = 0  # in all
         self._ended: list[list[int]] = []  # step of the end, length, whether it terminated
+        self._ends: list[np.ndarray] = []  # the states then
         self._open = 0  # steps so far of the episode that is going on
 
     def add(self, episode: Episode) -> None:
@@ -55,6 +66,7 @@ class Safeguard(Resumable):
         if episode.terminated or episode.truncated:
             ended = [self._steps, self._open, int(episode.terminated)]
             self._ended = [*self._ended, ended]
+            self._ends = [*self._ends, episode.states[-1]]
 
     def judge(self, recent: StateActions, weights: list[np.ndarray]) -> bool:
         """Compare recent steps with the demonstrations, and keep weights if they are near enough.
@@ -69,19 +81,25 @@ class Safeguard(Resumable):
             Whether the steps are so far off that the policy has gone astray.
         """
         begin = self._steps - len(recent.states)
-        self._ended = [ended for ended in self._ended if ended[0] > begin]
+        first = sum(end <= begin for end, _, _ in self._ended)
+        self._ended, self._ends = self._ended[first:], self._ends[first:]
         if not self._ended:
             return False
-        _, length, terminated = np.mean(self._ended, 0)
         rows = spaced(len(recent.states))
         recent = StateActions(recent.states[rows], recent.actions[rows])
+        found = [
+            kernel_distance(recent.states, self._expert.states),
+            kernel_distance(np.concatenate(recent, 1), np.concatenate(self._expert, 1)),
+        ]
+        _, lengths, terminated = np.transpose(self._ended)
+        ends = np.array(self._ends)[terminated == 1]
+        if self._expert_ends is not None and min(len(ends), len(self._expert_ends)) > 1:
+            among = self._expert.states
+            found.append(kernel_distance(self._normaliser(ends), self._expert_ends, among))
         self.last = combined(
-            (
-                kernel_distance(recent.states, self._expert.states),
-                kernel_distance(np.concatenate(recent, 1), np.concatenate(self._expert, 1)),
-            ),
-            (float(length), self._length),
-            (float(terminated), self._terminated),
+            found,
+            (float(lengths.mean()), self._length),
+            (float(terminated.mean()), self._terminated),
         )
         self._smallest = float(np.fmin(self._smallest, self.last))
         if self.last <= self._smallest + self._tolerance:
