@@ -7,6 +7,7 @@ import pytest
 
 from mgail_tf.agents.mgail.safeguard import ASTRAY, Safeguard
 from mgail_tf.agents.mgail.termination_cost import Terminations
+from mgail_tf.data.normaliser import fit
 from mgail_tf.types import Episode, StateActions
 
 TOLERANCE = 0.03
@@ -19,21 +20,23 @@ def _pairs(rng, shift=0.0, count=200):
     )
 
 
-def _guard(rng, length=100, terminated=False):
+def _guard(rng, length=100, terminated=False, ends=None):
     shown = Terminations(np.array([length, length]), np.array([terminated] * 2))
-    return Safeguard(shown, _pairs(rng), TOLERANCE)
+    normaliser = fit(np.float32([[-1.0] * 3, [1.0] * 3]), None, 5.0)  # changes nothing
+    return Safeguard(shown, _pairs(rng), ends, normaliser, TOLERANCE)
 
 
-def _episode(steps, terminated=False, truncated=True, continued=False):
+def _episode(steps, terminated=False, truncated=True, continued=False, end=0.0):
     states, actions = np.zeros((steps + 1, 3), np.float32), np.zeros((steps, 1), np.float32)
+    states[-1] = end
     rewards = np.zeros(steps)
     return Episode(states, actions, actions, rewards, terminated, truncated, continued)
 
 
-def _judged(guard, rng, name, shift=0.0, steps=100, terminated=False):
+def _judged(guard, rng, name, shift=0.0, steps=100, terminated=False, end=0.0):
     """Let two episodes be judged; the name stands for the weights."""
     for _ in range(2):
-        guard.add(_episode(steps, terminated, not terminated))
+        guard.add(_episode(steps, terminated, not terminated, end=end))
     return guard.judge(_pairs(rng, shift, 2 * steps), [np.array(name)])
 
 
@@ -60,6 +63,19 @@ def test_falling_sooner_is_as_bad_as_other_states(rng):
     assert guard.kept == ["whole"]
     # half as long, all terminated; the same states and actions
     assert guard.last == pytest.approx((0.5 + 1.0) / 4, abs=0.1)
+
+
+def test_where_episodes_end_counts_where_it_is_shown(rng):
+    shown_ends = np.float32([[2.0] * 3, [2.1] * 3])
+    guard = _guard(rng, terminated=True, ends=shown_ends)
+    assert not _judged(guard, rng, "goal", terminated=True, end=2.0)
+    near = guard.last
+    _judged(guard, rng, "crash", terminated=True, end=-1.0)
+    assert guard.kept == ["goal"] and guard.last > near + 0.1
+    blind = _guard(np.random.default_rng(0), terminated=True)
+    _judged(blind, rng, "goal", terminated=True, end=2.0)
+    _judged(blind, rng, "crash", terminated=True, end=-1.0)
+    assert blind.kept == ["crash"]
 
 
 def test_an_episode_in_parts_counts_once_and_is_as_long_as_all_of_them(rng):
