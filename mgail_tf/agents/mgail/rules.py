@@ -143,6 +143,7 @@ class Conclusions(NamedTuple):
     strength: Strength
     ends_judged: bool  # most demonstrations terminate, and ends are judged by them
     ends_recorded: bool  # it is known in which states they do
+    gamma: float  # discount per step
     constant: np.ndarray  # indices of state components that no network sees
     noisy: np.ndarray  # indices of those that a run's first steps are likely to leave out
 
@@ -160,6 +161,7 @@ class Conclusions(NamedTuple):
             f"(few: below {FEW_PAIRS * self.components:.0f})",
             f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g} "
             f"(other from {GENTLE_BELOW * self.components:.0f} pairs on)",
+            f"discount       {self.gamma:.3g}, about {1.0 / (1.0 - self.gamma):.0f} steps ahead",
         ]
         if len(self.constant):
             lines.append(f"left out       {_listed(self.constant)}: constant in the demonstrations")
@@ -193,6 +195,7 @@ def conclusions(demonstrations: Demonstrations, spec: Spec) -> Conclusions:
         discriminator_strength(summary.pairs, components),
         demonstrations.mostly_terminate,
         demonstrations.ends_recorded,
+        discount(demonstrations.lengths, demonstrations.mostly_terminate),
         np.intersect1d(left, summary.constant),
         np.intersect1d(left, summary.noisy),
     )
