@@ -10,7 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from mgail_tf.config.tasks import TASKS
+from mgail_tf.envs.gym_env import make
 from mgail_tf.errors import UNREADABLE, BadInput
+from mgail_tf.policies.experts import results_folder
 from mgail_tf.policies.numpy_policy import NumpyPolicy, read_arrays, write_arrays
 from mgail_tf.types import Spec
 
@@ -141,19 +144,33 @@ def unstacked(arrays: Mapping[str, Any], spec: Spec, path: str) -> tuple[NumpyPo
     )
 
 
+def released_path(task: str) -> Path:
+    """Return where a task's released policy lies."""
+    return results_folder() / "policies" / task / "policy.npz"
+
+
 def _is_stacked(name: str) -> bool:
     return name in _STACKED or name.startswith("layer")
 
 
-def load_policy(path: str | Path, spec: Spec) -> AnyPolicy:
+def load_policy(path: str | Path, spec: Spec | None = None) -> AnyPolicy:
     """Read a policy.npz of any kind, and check that it fits the environment.
 
     Args:
-        spec: of the environment: `mgail_tf.make(env, 0).spec`.
+        path: the file, or the name of one of the paper's tasks, of which a policy of MGAIL is
+            released with the package: `load_policy("hopper")`.
+        spec: of the environment: `mgail_tf.make(env, 0).spec`. None: the task's.
 
     Raises:
-        BadInput: the file is missing, damaged, or made for another environment.
+        BadInput: the file is missing, damaged, or made for another environment; or it is not a
+            task's name and no `spec` is given.
     """
+    if str(path) in TASKS and not Path(path).exists():
+        spec = spec or make(str(path), 0).spec
+        path = released_path(str(path))
+    if spec is None:
+        expected = f"that of its environment, mgail_tf.make(env, 0).spec (or one of {[*TASKS]})"
+        raise BadInput(f"{path}: spec: found None, expected {expected}")
     arrays = read_arrays(path)
     if "kind" not in arrays:
         return NumpyPolicy.from_arrays(arrays, spec, str(path))
