@@ -19,9 +19,9 @@ ALGORITHMS: Lines = {
     ("gail", "default"): ("GAIL", "tab:orange"),
     ("mgail", "default"): ("MGAIL", "tab:blue"),
 }
-MODELS: Lines = {  # Figure 5, with the settings that tasks had before there was one default
-    ("mgail", "task_settings+hadamard_gru"): ("GRU and Hadamard product", "tab:red"),
-    ("mgail", "task_settings"): ("vanilla forward model", "tab:blue"),
+MODELS: Lines = {  # Figure 5
+    ("mgail", "hadamard_gru"): ("GRU and Hadamard product", "tab:red"),
+    ("mgail", "default"): ("vanilla forward model", "tab:blue"),
 }
 
 

@@ -61,6 +61,7 @@ GRADIENT_CLIP = 10.0  # of the other networks
 VALUE_HIDDEN, VALUE_LEARNING_RATE = (128, 128), 1e-3
 VALUE_TARGET_RATE = 0.01  # by which the value's target network follows it, per update
 ACCURACY_RATE = 0.1  # by which the discriminator's mean accuracy follows it, per call
+SLOWER = 0.5  # the policy's rate falls to this share whenever it has gone astray
 FIRST_LOG_STD = -1.2  # of the first, random actions, where settings do not say
 END_HIDDEN = (64, 64)  # of the discriminator of ends
 
@@ -80,7 +81,7 @@ class MGAIL(Resumable):
 
     algorithm, unit = "mgail", "env_steps"
     diagnostic_columns = (*diagnostics.COLUMNS, "training_match")
-    _plain = ("_updates", "_accuracy")
+    _plain = ("_updates", "_accuracy", "_caution")
 
     def __init__(
         self,
@@ -153,6 +154,7 @@ class MGAIL(Resumable):
             }
         )
         self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
+        self._caution = 1.0  # share of the policy's rate that is left after it went astray
         self._cloning_bound: float | None = None
         error = math.nan
         if config.cloning_bound or not config.log_std:
@@ -315,6 +317,7 @@ class MGAIL(Resumable):
         if self._safeguard.judge(self.buffer.newest(steps), self._average.weights):
             self._average.weights = list(self._safeguard.kept)
             self.policy_network.set_weights(self._safeguard.kept)
+            self._caution *= SLOWER
 
     def _add(self, episodes: list[Episode]) -> None:
         """Push episodes into the buffer."""
@@ -535,7 +538,7 @@ class MGAIL(Resumable):
         config = self.config
         constant = config.learning_rate_schedule == "constant"
         left = 1.0 if constant else 1.0 - 0.9 * progress
-        self.policy_optimiser.learning_rate = left * self._policy_rate
+        self.policy_optimiser.learning_rate = left * self._caution * self._policy_rate
         self.cloning_optimiser.learning_rate = left * config.cloning_learning_rate
         if config.learning_rate_schedule == "cosine_restarts":
             left = float(self._restarting(self._updates))

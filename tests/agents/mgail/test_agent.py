@@ -357,9 +357,10 @@ def test_the_policy_that_matches_best_is_scored_and_one_astray_goes_back_to_it(
     # of 800 steps every 40 are judged, once an episode of 50 has ended: step -> distance
     found = {380: 0.3, 420: 0.32, 460: 0.5, 500: 0.2, 540: 0.3}
     monkeypatch.setattr(safeguard, "combined", lambda *_: found[agent._collector.env_steps])
-    scored, acting = {}, {}
+    scored, acting, rates = {}, {}, {}
     for steps, _ in agent.iterate(800):
         scored[steps], acting[steps] = agent.policy, agent.acting_policy
+        rates[steps] = float(agent.policy_optimiser.learning_rate) / (1.0 - 0.9 * steps / 800)
         if steps == 540:
             break
 
@@ -369,7 +370,8 @@ def test_the_policy_that_matches_best_is_scored_and_one_astray_goes_back_to_it(
     for now, kept in ((340, 340), (380, 380), (420, 420), (460, 420), (500, 500), (540, 500)):
         assert same(scored[now], acting[kept]), now
         np.testing.assert_array_equal(scored[now].log_std, acting[now].log_std)
-    assert same(acting[460], acting[420])  # 0.2 from the best: it went back
+    assert same(acting[460], acting[420])  # 0.2 from the best: it went back, and is slower since
+    assert rates[500] == pytest.approx(rates[460] / 2) == pytest.approx(rates[540])
     assert not same(acting[540], acting[500])  # 0.1 from it: it did not
     episode = agent._collector.run_episode(agent.policy, stochastic=False)
     assert agent.diagnose([episode])["training_match"] == 0.3
