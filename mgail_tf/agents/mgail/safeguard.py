@@ -17,7 +17,7 @@ from mgail_tf.types import Episode, StateActions
 
 JUDGEMENTS = 20  # of a run
 WINDOW = 0.1  # of the run: the steps that are judged
-ASTRAY = 5.0  # tolerances from the smallest distance
+ASTRAY = 0.15  # from the smallest distance
 
 
 class Safeguard(Resumable):
@@ -104,4 +104,4 @@ class Safeguard(Resumable):
         self._smallest = float(np.fmin(self._smallest, self.last))
         if self.last <= self._smallest + self._tolerance:
             self.kept = list(weights)
-        return self.last > self._smallest + ASTRAY * self._tolerance
+        return self.last > self._smallest + ASTRAY

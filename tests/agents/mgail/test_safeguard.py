@@ -10,7 +10,7 @@ from mgail_tf.agents.mgail.termination_cost import Terminations
 from mgail_tf.data.normaliser import fit
 from mgail_tf.types import Episode, StateActions
 
-TOLERANCE = 0.03
+TOLERANCE = 0.05
 
 
 def _pairs(rng, shift=0.0, count=200):
@@ -52,7 +52,7 @@ def test_the_newest_of_those_that_match_best_is_kept(rng):
     before = guard.last
     astray = _judged(guard, rng, "far again", shift=3.0)
     assert guard.kept == ["as near"]
-    assert astray == (guard.last > before + ASTRAY * TOLERANCE)
+    assert astray == (guard.last > before + ASTRAY)
     assert astray
 
 
