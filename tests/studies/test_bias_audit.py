@@ -63,8 +63,8 @@ def test_each_audit_changes_what_it_says_and_no_more(algorithm):
 
     assert changed("expert") == changed("constant") == set()
     assert changed("other_sign") == {"cost"}
-    cloning = {"bc_weight"} if algorithm == "mgail" else set()
-    assert changed("untrained") == {"discriminator_learning_rate"} | cloning
+    other_ways = {"cloning_bound", "match_tolerance"} if algorithm == "mgail" else set()
+    assert changed("untrained") == {"discriminator_learning_rate"} | other_ways
 
 
 @pytest.mark.parametrize(("algorithm", "env_steps"), [("gail", 200), ("mgail", 55)])

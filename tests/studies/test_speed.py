@@ -23,6 +23,10 @@ TINY = dataclasses.replace(
     policy_hidden=8,
     discriminator_hidden=8,
     model_units=8,
+    # what the peers compute
+    value_targets="recorded",
+    cloning_bound=None,
+    policy_activation="relu",
     compile="graph",
 )
 
