@@ -157,8 +157,8 @@ def load_policy(path: str | Path, spec: Spec | None = None) -> AnyPolicy:
     """Read a policy.npz of any kind, and check that it fits the environment.
 
     Args:
-        path: the file, or the name of one of the paper's tasks, of which a policy of MGAIL is
-            released with the package: `load_policy("hopper")`.
+        path: the file, or the name of one of the paper's tasks: the policy of MGAIL that
+            `launch/release_policies.py` has written for it, as in `load_policy("hopper")`.
         spec: of the environment: `mgail_tf.make(env, 0).spec`. None: the task's.
 
     Raises:

@@ -31,24 +31,26 @@ def release(run: Path, folder: Path) -> Path:
         The task's folder.
 
     Raises:
-        BadInput: the run is not finished, not MGAIL's, or of another environment.
+        BadInput: the run is not finished, not MGAIL's with the defaults, or of another environment.
     """
     try:
         config = json.loads((run / "config.json").read_text())
         final = json.loads((run / "final.json").read_text())
-        algorithm, task, row = config["algorithm"], config["task"], final["rows"][0]
+        algorithm, variant, task = (config[key] for key in ("algorithm", "variant", "task"))
+        row = final["rows"][0]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise BadInput(f"{run}: not a finished run ({one_line(error)})") from error
-    if algorithm != "mgail" or task not in TASKS:
-        expected = "mgail on one of mgail_tf.TASKS"
-        raise BadInput(f"{run}: config.json: found {algorithm} on {task}, expected {expected}")
+    if (algorithm, variant) != ("mgail", "default") or task not in TASKS:
+        found, expected = f"{algorithm} {variant} on {task}", "mgail default on one of TASKS"
+        raise BadInput(f"{run}: config.json: found {found}, expected {expected}")
     spec = make(task, 0).spec
     policy = NumpyPolicy.load(run / "policy.npz", spec)
     out = folder / task
     make_folder(out)
-    onnx = out / "policy.onnx"
-    onnx.unlink(missing_ok=True)
-    policy.export(onnx, {"versions": row["versions"]}, "onnx")
+    partial = out / "partial.onnx"  # what is there stays where this one cannot be written
+    partial.unlink(missing_ok=True)
+    policy.export(partial, {"versions": row["versions"]}, "onnx")
+    partial.replace(out / "policy.onnx")
     shutil.copyfile(run / "policy.npz", out / "policy.npz")
     write_whole(out / "README.md", _card(policy, config, final))
     return out

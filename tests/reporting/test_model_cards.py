@@ -12,6 +12,7 @@ from mgail_tf.policies import composed, experts
 from mgail_tf.reporting import model_cards
 from tests.checks import refusal
 
+CONFIG = {"algorithm": "mgail", "variant": "default", "task": "cartpole"}
 ROW = {
     **{"env_id": "CartPole-v1", "num_trajectories": 1, "subsample": 10, "seed": 0},
     **{"env_steps": 5000, "wall_seconds": 40.2, "commit": "abc", "demos_sha256": "0123456789"},
@@ -26,7 +27,7 @@ def run(tmp_path, monkeypatch):
     folder = tmp_path / "run"
     folder.mkdir()
     shutil.copy(experts.weights_path("cartpole"), folder / "policy.npz")
-    (folder / "config.json").write_text(json.dumps({"algorithm": "mgail", "task": "cartpole"}))
+    (folder / "config.json").write_text(json.dumps(CONFIG))
     final = {"rows": [ROW], "expert_return": 200.0, "random_return": 20.0}
     (folder / "final.json").write_text(json.dumps(final))
     return folder
@@ -59,10 +60,11 @@ def test_a_card_says_what_was_shown_and_how_often_it_fails(run, tmp_path):
 
 
 def test_what_cannot_be_released_is_refused(run, tmp_path):
-    for changes in ({"algorithm": "bc"}, {"task": "Pendulum-v1"}):
-        config = {"algorithm": "mgail", "task": "cartpole"} | changes
-        (run / "config.json").write_text(json.dumps(config))
-        assert "expected mgail on one of" in refusal(str(run), model_cards.release, run, tmp_path)
+    for changes in ({"algorithm": "bc"}, {"variant": "paper"}, {"task": "Pendulum-v1"}):
+        (run / "config.json").write_text(json.dumps(CONFIG | changes))
+        assert "expected mgail default on one of" in refusal(
+            str(run), model_cards.release, run, tmp_path
+        )
     (run / "final.json").unlink()
     assert "not a finished run" in refusal(str(run), model_cards.release, run, tmp_path)
 

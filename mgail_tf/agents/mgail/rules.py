@@ -63,7 +63,7 @@ def policy_rate(accuracy: float) -> float:
     return float(np.exp(np.interp(accuracy, ACCURACIES, np.log(POLICY_RATES))))
 
 
-def discount(lengths: np.ndarray, ends_judged: bool) -> float:
+def discount(lengths: np.ndarray, mostly_terminate: bool) -> float:
     """Return the discount per step.
 
     The less of J lies beyond the horizon, the less it depends on the value function's slopes. Where
@@ -71,10 +71,12 @@ def discount(lengths: np.ndarray, ends_judged: bool) -> float:
 
     Args:
         lengths: steps of the demonstrations [E].
-        ends_judged: most of them terminate.
+        mostly_terminate: most of them end by themselves, not at a time limit.
     """
     least, most = GAMMAS
-    return float(np.clip(1.0 - 1.0 / lengths.mean(), least, most)) if ends_judged else least
+    if not mostly_terminate:
+        return least
+    return float(np.clip(1.0 - 1.0 / lengths.mean(), least, most))
 
 
 def updates_per_step(env_steps: int, components: int) -> float:

@@ -102,7 +102,7 @@ def test_a_long_run_makes_no_more_updates_and_one_of_dear_updates_fewer(
 
 
 @pytest.mark.parametrize(
-    ("lengths", "ends_judged", "gamma"),
+    ("lengths", "mostly_terminate", "gamma"),
     [
         ([1000, 1000], False, 0.97),
         ([1000, 1000], True, 0.99),
@@ -110,8 +110,8 @@ def test_a_long_run_makes_no_more_updates_and_one_of_dear_updates_fewer(
         ([5], True, 0.97),
     ],
 )
-def test_the_end_that_is_shown_is_in_sight(lengths, ends_judged, gamma):
-    assert rules.discount(np.array(lengths), ends_judged) == pytest.approx(gamma)
+def test_the_end_that_is_shown_is_in_sight(lengths, mostly_terminate, gamma):
+    assert rules.discount(np.array(lengths), mostly_terminate) == pytest.approx(gamma)
 
 
 # -- what is concluded from demonstrations -----------------------------------------------------
