@@ -287,7 +287,7 @@ class MGAILConfig:
     log_std: tuple[FiniteFloat, FiniteFloat] | None = None
     """Logarithm of the Gaussian's standard deviation at the beginning and the end of the run, in
     [-1, 1] units; linear in between. None: twice what a cloned policy errs by, between 0.05 and
-    0.3, and a sixth of it at the end."""
+    0.15, and a sixth of it at the end."""
     temperature: Positive = 1.0
     """Temperature tau of the Gumbel-softmax (Section 3.2.2; released code: 1)."""
     bc_weight: AtLeast0 = 0.0

@@ -24,7 +24,7 @@ UPDATES = 60_000  # of a run
 CHEAP = 50  # components up to which it makes so many
 MOST_UPDATES = 1.0  # for each environment step
 GAMMAS = 0.97, 0.99  # least and most discount
-NOISE = 0.05, 0.3  # least and most of the first standard deviation, in [-1, 1] units
+NOISE = 0.05, 0.15  # least and most of the first standard deviation, in [-1, 1] units
 
 
 class Strength(NamedTuple):

@@ -100,7 +100,7 @@ def test_held_out_error_of_discrete_actions_is_no_less_than_pairs_can_tell(discr
 
 
 @pytest.mark.parametrize(
-    ("error", "first"), [(0.0, 0.05), (2 * 0.01, 0.2), (2 * 0.04, 0.3), (2.0, 0.3)]
+    ("error", "first"), [(0.0, 0.05), (2 * 0.0025, 0.1), (2 * 0.01, 0.15), (2.0, 0.15)]
 )
 def test_exploration_is_as_wide_as_a_clone_errs(error, first):
     begin, end = rules.exploration(error, 2)
