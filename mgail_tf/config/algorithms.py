@@ -295,10 +295,11 @@ class MGAILConfig:
     policy_averaging: Positive | None = 0.05
     """Share of the run so far over which the weights that are scored are averaged. None: the last
     weights are scored."""
-    match_tolerance: Positive | None = 0.01
+    match_tolerance: Positive | None = 0.5
     """The policy that is scored is the newest one whose training episodes match the demonstrations
-    to within this of the best match so far (`Match.distance`); one that is 0.15 from it goes back
-    to it. No reward is looked at. Beyond the paper. None: the last one is scored."""
+    as well as the best so far, but for this share of its distance (`Match.distance`) and 0.01; one
+    that is 0.15 from it goes back to it. No reward is looked at. Beyond the paper. None: the last
+    one is scored."""
     # imagination
     rollout: Literal["imagine", "replay"] = "imagine"
     """imagine: states come from the forward model (Algorithm 1). replay: recorded states with
