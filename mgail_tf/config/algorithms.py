@@ -274,8 +274,9 @@ class MGAILConfig:
     """Activation of the hidden layers (released code: relu). From few trajectories a policy with
     tanh generalises better, even where it is only cloned."""
     policy_learning_rate: Positive | None = None
-    """Of the policy on J (released code: 1e-4). None: 3e-5 while the discriminator is right about
-    at most 0.9 of the pairs, 3e-4 from 0.95 on, and in between what lies between."""
+    """Of the policy on J (released code: 1e-4). None: 3e-4 while the discriminator is right about
+    at least 0.95 of the pairs, 3e-5 at 0.9, 3e-6 at 0.7, and in between what lies between; at least
+    3e-5 where there are fewer than five pairs for each component of state and action."""
     cloning_bound: Positive | None = 1.0
     """The policy follows J only where its actions err by at most this times what those of a cloned
     policy err by on pairs that it has not learnt from; else it takes a step of cloning. Beyond the
@@ -295,11 +296,10 @@ class MGAILConfig:
     policy_averaging: Positive | None = 0.05
     """Share of the run so far over which the weights that are scored are averaged. None: the last
     weights are scored."""
-    match_tolerance: Positive | None = 0.5
+    match_tolerance: Positive | None = 0.03
     """The policy that is scored is the newest one whose training episodes match the demonstrations
-    as well as the best so far, but for this share of its distance (`Match.distance`) and 0.01; one
-    that is 0.15 from it goes back to it. No reward is looked at. Beyond the paper. None: the last
-    one is scored."""
+    to within this of the best match so far (`Match.distance`); one that is 0.15 from it goes back
+    to it. No reward is looked at. Beyond the paper. None: the last one is scored."""
     # imagination
     rollout: Literal["imagine", "replay"] = "imagine"
     """imagine: states come from the forward model (Algorithm 1). replay: recorded states with

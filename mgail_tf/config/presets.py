@@ -75,7 +75,7 @@ ADDITIONS: dict[str, dict[str, Any]] = {
     "observation_components": {"observation_components": "foreseen"},
     "decay": {"learning_rate_schedule": "linear", "log_std": None},
     "policy_averaging": {"policy_averaging": 0.05},
-    "match_tolerance": {"match_tolerance": 0.5},
+    "match_tolerance": {"match_tolerance": 0.03},
 }
 
 

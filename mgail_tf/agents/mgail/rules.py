@@ -18,8 +18,8 @@ from mgail_tf.types import Spec
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
 FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
 GENTLE_BELOW = 5.0  # of them: then the discriminator is gentle
-POLICY_RATES = 3e-5, 3e-4  # of the policy on J, slow and fast
-ACCURACIES = 0.9, 0.95  # of the discriminator: slow up to the first, fast from the second on
+POLICY_RATES = 3e-6, 3e-5, 3e-4  # of the policy on J
+ACCURACIES = 0.7, 0.9, 0.95  # of the discriminator, where they are right
 UPDATES = 60_000  # of a run
 CHEAP = 50  # components up to which it makes so many
 MOST_UPDATES = 1.0  # for each environment step
@@ -40,27 +40,36 @@ def are_few(samples: int, components: int) -> bool:
     return samples < FEW_PAIRS * components
 
 
+def is_gentle(samples: int, components: int) -> bool:
+    """Return whether the discriminator is gentle with so many samples of so many components."""
+    return samples < GENTLE_BELOW * components
+
+
 def discriminator_strength(samples: int, components: int) -> Strength:
     """Return the strength for so many demonstrated samples of so many components.
 
     Where samples are few a gentle one has slopes that lead somewhere; a sharp one only tells the
     agent's from the others.
     """
-    if samples < GENTLE_BELOW * components:
+    if is_gentle(samples, components):
         return Strength(1e-4, 10.0, 0.3)
     return Strength(3e-4, 1.0, 1.0)
 
 
-def policy_rate(accuracy: float) -> float:
+def policy_rate(accuracy: float, gentle: bool) -> float:
     """Return the learning rate of the policy on J.
 
     A policy that the discriminator tells from the expert has far to go. One that it hardly does is
-    near, or too fast for discriminator and value, whose slopes then lead away.
+    near, or too fast for discriminator and value, whose slopes then lead away. A gentle one is
+    right about few pairs however far the policy has to go, so that it is never the slowest then.
 
     Args:
         accuracy: share of the pairs that the discriminator has lately been right about.
+        gentle: what the discriminator is, see `is_gentle`.
     """
-    return float(np.exp(np.interp(accuracy, ACCURACIES, np.log(POLICY_RATES))))
+    least = ACCURACIES[1] if gentle else ACCURACIES[0]
+    found = np.interp(max(accuracy, least), ACCURACIES, np.log(POLICY_RATES))
+    return float(np.exp(found))
 
 
 def discount(lengths: np.ndarray, mostly_terminate: bool) -> float:

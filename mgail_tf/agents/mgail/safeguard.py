@@ -18,7 +18,6 @@ from mgail_tf.types import Episode, StateActions
 JUDGEMENTS = 20  # of a run
 WINDOW = 0.1  # of the run: the steps that are judged
 ASTRAY = 0.15  # from the smallest distance
-CHANCE = 0.01  # distances of equally good policies differ by so much
 
 
 class Safeguard(Resumable):
@@ -46,7 +45,7 @@ class Safeguard(Resumable):
             expert: the standardised pairs that are learnt from, [M, S] and [M, A].
             ends: standardised states [E, S] in which they terminate; None: they are not compared.
             normaliser: of the agent's states.
-            tolerance: share of the smallest distance by which a kept one may be larger.
+            tolerance: of distances, which are between 0 and 1.25.
         """
         self._length = float(shown.lengths.mean())
         self._terminated = float(shown.terminated.mean())
@@ -103,6 +102,6 @@ class Safeguard(Resumable):
             (float(terminated.mean()), self._terminated),
         )
         self._smallest = float(np.fmin(self._smallest, self.last))
-        if self.last <= (1.0 + self._tolerance) * self._smallest + CHANCE:
+        if self.last <= self._smallest + self._tolerance:
             self.kept = list(weights)
         return self.last > self._smallest + ASTRAY

@@ -78,11 +78,22 @@ def test_a_discriminator_of_few_samples_is_gentle(samples, components, gentle):
     assert (rate, penalty, slope) == ((1e-4, 10.0, 0.3) if gentle else (3e-4, 1.0, 1.0))
 
 
+@pytest.mark.parametrize("gentle", [False, True])
 @pytest.mark.parametrize(
-    ("accuracy", "rate"), [(0.0, 3e-5), (0.9, 3e-5), (0.925, 9.49e-5), (0.95, 3e-4), (1.0, 3e-4)]
+    ("accuracy", "rate"),
+    [
+        (0.5, 3e-6),
+        (0.7, 3e-6),
+        (0.8, 9.49e-6),
+        (0.9, 3e-5),
+        (0.925, 9.49e-5),
+        (0.95, 3e-4),
+        (1, 3e-4),
+    ],
 )
-def test_the_policy_learns_fast_while_it_is_told_apart(accuracy, rate):
-    assert rules.policy_rate(accuracy) == pytest.approx(rate, rel=1e-3)
+def test_the_policy_learns_as_fast_as_it_is_told_apart(accuracy, rate, gentle):
+    found = rules.policy_rate(accuracy, gentle)
+    assert found == pytest.approx(max(rate, 3e-5) if gentle else rate, rel=1e-3)
 
 
 @pytest.mark.parametrize(

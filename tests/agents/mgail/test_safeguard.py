@@ -10,7 +10,7 @@ from mgail_tf.agents.mgail.termination_cost import Terminations
 from mgail_tf.data.normaliser import fit
 from mgail_tf.types import Episode, StateActions
 
-TOLERANCE = 0.5
+TOLERANCE = 0.05
 
 
 def _pairs(rng, shift=0.0, count=200):
