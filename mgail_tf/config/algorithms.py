@@ -276,7 +276,8 @@ class MGAILConfig:
     policy_learning_rate: Positive | None = None
     """Of the policy on J (released code: 1e-4). None: 3e-4 while the discriminator is right about
     at least 0.95 of the pairs, 3e-5 at 0.9, 3e-6 at 0.7, and in between what lies between; at least
-    3e-5 where there are fewer than five pairs for each component of state and action."""
+    3e-5 where most demonstrations terminate, or where there are fewer than five pairs for each
+    component of state and action."""
     cloning_bound: Positive | None = 1.0
     """The policy follows J only where its actions err by at most this times what those of a cloned
     policy err by on pairs that it has not learnt from; else it takes a step of cloning. Beyond the

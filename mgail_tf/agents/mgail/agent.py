@@ -142,7 +142,8 @@ class MGAIL(Resumable):
         seen = spec._replace(state_size=len(self.normaliser.mean))  # what the networks see
         pairs = len(expert.states)
         self._components = components = seen.state_size + seen.action_size
-        self._gentle = rules.is_gentle(pairs, components)
+        gentle = rules.is_gentle(pairs, components)
+        self._telling = not gentle and not self.termination_cost.judged
         self._strength = rules.discriminator_strength(pairs, components)._replace(
             **{
                 name: value
@@ -532,7 +533,7 @@ class MGAIL(Resumable):
     @property
     def _policy_rate(self) -> float:
         """The policy's learning rate on J, before it is annealed."""
-        return self.config.policy_learning_rate or rules.policy_rate(self._accuracy, self._gentle)
+        return self.config.policy_learning_rate or rules.policy_rate(self._accuracy, self._telling)
 
     def _anneal(self, progress: float) -> None:
         """Set what changes over the run: learning rates and the policy's standard deviation."""

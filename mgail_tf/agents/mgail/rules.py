@@ -56,18 +56,19 @@ def discriminator_strength(samples: int, components: int) -> Strength:
     return Strength(3e-4, 1.0, 1.0)
 
 
-def policy_rate(accuracy: float, gentle: bool) -> float:
+def policy_rate(accuracy: float, telling: bool) -> float:
     """Return the learning rate of the policy on J.
 
     A policy that the discriminator tells from the expert has far to go. One that it hardly does is
-    near, or too fast for discriminator and value, whose slopes then lead away. A gentle one is
-    right about few pairs however far the policy has to go, so that it is never the slowest then.
+    near, or too fast for discriminator and value, whose slopes then lead away.
 
     Args:
         accuracy: share of the pairs that the discriminator has lately been right about.
-        gentle: what the discriminator is, see `is_gentle`.
+        telling: few such pairs mean that the policy is near. They do not where the discriminator
+            is gentle, or where episodes may be wrong in their ends alone: it is never the slowest
+            then.
     """
-    least = ACCURACIES[1] if gentle else ACCURACIES[0]
+    least = ACCURACIES[0] if telling else ACCURACIES[1]
     found = np.interp(max(accuracy, least), ACCURACIES, np.log(POLICY_RATES))
     return float(np.exp(found))
 

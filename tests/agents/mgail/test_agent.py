@@ -81,7 +81,7 @@ def test_the_policys_rate_follows_the_discriminators_accuracy(shown, eager):
     told_apart, rates = 1.0, []
     for _, metrics in agent.iterate(600):
         rates.append(float(agent.policy_optimiser.learning_rate))
-        assert rates[-1] == pytest.approx(rules.policy_rate(told_apart, agent._gentle))
+        assert rates[-1] == pytest.approx(rules.policy_rate(told_apart, agent._telling))
         told_apart += 0.1 * (metrics["discriminator_accuracy"] - told_apart)
     assert min(rates) < max(rates)
     fixed = _agent(shown, policy_learning_rate=1e-3, **few, **schedule)

@@ -78,7 +78,7 @@ def test_a_discriminator_of_few_samples_is_gentle(samples, components, gentle):
     assert (rate, penalty, slope) == ((1e-4, 10.0, 0.3) if gentle else (3e-4, 1.0, 1.0))
 
 
-@pytest.mark.parametrize("gentle", [False, True])
+@pytest.mark.parametrize("telling", [False, True])
 @pytest.mark.parametrize(
     ("accuracy", "rate"),
     [
@@ -91,9 +91,9 @@ def test_a_discriminator_of_few_samples_is_gentle(samples, components, gentle):
         (1, 3e-4),
     ],
 )
-def test_the_policy_learns_as_fast_as_it_is_told_apart(accuracy, rate, gentle):
-    found = rules.policy_rate(accuracy, gentle)
-    assert found == pytest.approx(max(rate, 3e-5) if gentle else rate, rel=1e-3)
+def test_the_policy_learns_as_fast_as_it_is_told_apart(accuracy, rate, telling):
+    found = rules.policy_rate(accuracy, telling)
+    assert found == pytest.approx(rate if telling else max(rate, 3e-5), rel=1e-3)
 
 
 @pytest.mark.parametrize(
