@@ -24,17 +24,20 @@ _TABLES: dict[str, tuple[Sequence[str], Sequence[str]]] = {
 
 
 def curve(progress: Path) -> pd.DataFrame:
-    """Return what is kept of a progress.csv: env_steps, return, evaluation.
+    """Return what is kept of a progress.csv: env_steps, return, evaluation, action_share.
 
     `return` is the mean over a stretch of rows (of the mean return of training episodes);
-    `evaluation`, of the deterministic policy, stands where one was made, and all of them are kept.
+    `evaluation`, of the deterministic policy, stands where one was made, and all of them are kept;
+    so does MGAIL's `action_share`.
     """
-    data = pd.read_csv(progress, usecols=["env_steps", "return", "evaluation"])
+    always = ["env_steps", "return", "evaluation"]
+    columns = [*always, "action_share"]
+    data = tables.read(progress, always).reindex(columns=columns)
     stride = max(1, math.ceil(len(data) / _POINTS))
     last = data["evaluation"].notna() | (data.index % stride == stride - 1)
     stretch = last.cumsum().shift(fill_value=0)
-    kept = data.groupby(stretch).agg({"env_steps": "last", "return": "mean", "evaluation": "last"})
-    return kept.round(2)
+    rules = dict.fromkeys(columns, "last") | {"return": "mean"}
+    return data.groupby(stretch).agg(rules).round({"return": 2, "evaluation": 2, "action_share": 3})
 
 
 def merge(folders: Sequence[Path], out: Path, replace: bool = False) -> list[tuple[Path, int, int]]:

@@ -22,7 +22,7 @@ EXPERT_COLUMNS = (
     *("task", "env_id", "env_steps", *_SCORE, "random_return_mean", "wall_seconds"),
     *("weights_sha256", "commit", "versions", "seed", "command", "algorithm", "normalised"),
 )
-CURVE_COLUMNS = ("task", *RUN, "env_steps", "return", "evaluation")
+CURVE_COLUMNS = ("task", *RUN, "env_steps", "return", "evaluation", "action_share")
 
 
 def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:

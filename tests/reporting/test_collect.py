@@ -43,6 +43,11 @@ def test_curve_keeps_every_evaluation_and_the_mean_return_of_each_stretch(tmp_pa
     assert kept["return"].iloc[0] == 2.0  # of 1, 2 and 3
     at = kept.dropna(subset=["evaluation"]).set_index("env_steps")["evaluation"]
     assert at.to_dict() == {250: 50.0, 500: 100.0, 750: 150.0, 1000: 200.0}
+    assert kept["action_share"].isna().all()  # GAIL has none
+    measured = [{**row, "action_share": row["evaluation"] / 1000.0} for row in PROGRESS]
+    pd.DataFrame(measured).to_csv(tmp_path / "progress.csv", index=False)
+    shares = collect.curve(tmp_path / "progress.csv").set_index("env_steps")["action_share"]
+    assert shares.dropna().to_dict() == {250: 0.05, 500: 0.1, 750: 0.15, 1000: 0.2}
 
 
 def test_every_kind_of_run_goes_to_its_tables_once(tmp_path):
