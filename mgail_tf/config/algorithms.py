@@ -256,7 +256,7 @@ class MGAILConfig:
     are seen. None: all."""
     updates_per_step: Positive | None = None
     """Updates of all networks per environment step. None: 60,000 over the run, fewer where state
-    and action have more than 50 components, and at most 1 a step."""
+    and action have more than 70 components, and at most 1 a step."""
     updates_per_call: PositiveInt = 50
     """Updates in one call of the compiled graph."""
     learning_rate_schedule: Literal["linear", "constant", "cosine_restarts"] = "linear"

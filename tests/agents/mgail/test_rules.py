@@ -100,10 +100,10 @@ def test_the_policy_learns_as_fast_as_it_is_told_apart(accuracy, rate, telling):
     ("env_steps", "components", "updates"),
     [
         (5000, 5, 1.0),
-        (60_000, 50, 1.0),
-        (120_000, 50, 0.5),
-        (60_000, 200, 0.25),
-        (5000, 200, 1.0),
+        (60_000, 70, 1.0),
+        (120_000, 70, 0.5),
+        (60_000, 280, 0.25),
+        (5000, 280, 1.0),
     ],
 )
 def test_a_long_run_makes_no_more_updates_and_one_of_dear_updates_fewer(
