@@ -142,6 +142,7 @@ class MGAIL(Resumable):
         seen = spec._replace(state_size=len(self.normaliser.mean))  # what the networks see
         pairs = len(expert.states)
         self._components = components = seen.state_size + seen.action_size
+        # whether a discriminator that is right about few pairs means that the policy is near
         gentle = rules.is_gentle(pairs, components)
         self._telling = not gentle and not self.termination_cost.judged
         self._strength = rules.discriminator_strength(pairs, components)._replace(
