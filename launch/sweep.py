@@ -181,7 +181,7 @@ def _run(
     described |= {"subsample": get["subsample"]} if get["subsample"] else {}
     if get["env_kwargs"]:
         described["env_kwargs"] = make(env, 0).spec.env_kwargs
-    if shown is not None and not count:
+    if shown is not None:
         described["demos_sha256"] = shown.sha256
     size = f"-n{count}" if count else ""
     out = Path(get["out"])

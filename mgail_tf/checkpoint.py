@@ -65,7 +65,7 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_flat(state, "", arrays))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(".partial.npz")
+    partial = path.with_name(f".{path.name}.partial")
     with partial.open("wb") as file:
         members: dict[str, Any] = {f"a/{name}": array for name, array in arrays.items()}
         np.savez(file, **{_JSON: np.array(text), **members})
@@ -118,13 +118,15 @@ def newest(folder: Path) -> Path | None:
 def save(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     """Write checkpoint `number` (larger ones are newer), then remove all but the last two.
 
+    What a killed process left half written is removed too.
+
     Raises:
         BadInput: it cannot be written; those before are left as they were.
     """
     path = folder / f"checkpoint-{number:012d}.npz"
     try:
         write(path, state)
-        for old in _files(folder)[:-KEPT]:
+        for old in [*_files(folder)[:-KEPT], *folder.glob(".*.partial")]:
             old.unlink()
     except OSError as error:
         raise BadInput(
@@ -202,7 +204,8 @@ class Resumable:
         """Go back to what `save` wrote; the object must have been made with the same arguments.
 
         Raises:
-            BadInput: the file is missing or damaged, or holds another kind of object.
+            BadInput: the file is missing or damaged, or holds another kind of object. A part of the
+                object may have been changed by then: make it again.
         """
         self.restore_from(read(Path(path)), str(path))
 

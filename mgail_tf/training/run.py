@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict, runtime_checkable
 
+import numpy as np
+
 from mgail_tf.config.tasks import budget, task_of
 from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.envs.evaluation import (
@@ -107,6 +109,15 @@ class Asking(Protocol):
         ...
 
 
+@runtime_checkable
+class Concluding(Protocol):
+    """What the driver needs further of an algorithm whose settings may follow from rules."""
+
+    def concluded(self) -> dict[str, Any]:
+        """Return what final.json says of them."""
+        ...
+
+
 class Options(TypedDict, total=False):
     """Further arguments of an agent's `learn`, see `learn` below."""
 
@@ -160,8 +171,8 @@ def learn(
         candidates: further policies by name, a cloned one for example.
 
     Raises:
-        BadInput: the folder holds something else, the budget is too small, `keep` is unknown or
-            there is nothing to match, or the environment fails.
+        BadInput: the folder holds something else, the budget is too small, there are no evaluation
+            episodes, `keep` is unknown or there is nothing to match, or the environment fails.
         Diverged: a number of the training is not finite.
         KeyboardInterrupt: Ctrl-C was pressed; the run was saved before.
     """
@@ -173,8 +184,11 @@ def learn(
         raise BadInput(f"keep: found {keep!r}, expected 'final' or 'best_match'")
     if keep == "best_match" and (agent.demonstrations is None or run_dir is None):
         raise BadInput("keep: found 'best_match', expected demonstrations and a run directory")
+    if episodes < 1:
+        raise BadInput(f"episodes: found {episodes}, expected at least 1")
     if held_out is not None:
         held_out = fitting(held_out, agent.spec)
+    agent.finished_policy = None  # of a run that was read before
     name = f"{agent.algorithm} {agent.spec.env_id}"
     if run_dir is None:
         shown = Progress(name, agent.unit, total, 0, progress)
@@ -187,7 +201,7 @@ def learn(
     path = Path(run_dir)
     choice = _Choice(keep, held_out, dict(candidates or {}), episodes)
     described = _described(agent, task, total, label, choice)
-    if resume and run_directory.finished(path, described, keep_checkpoint):
+    if resume and run_directory.finished(path, described):
         agent.finished_policy = load_policy(path / "policy.npz", agent.spec)
         return
     on_the_way = _Evaluations(agent, total, path / "policies", held_out)
@@ -285,12 +299,14 @@ def _described(
     if given is not None:
         demonstrations = {"num_trajectories": len(given), "subsample": given.every}
         demonstrations["demos_sha256"] = given.sha256
+        pairs = given.pairs(agent.spec)
+        demonstrations["pairs_sha256"] = _digest(pairs.states, pairs.actions)
     return {
         "algorithm": agent.algorithm,
         "task": task,
         "variant": label if choice.keep == "final" else f"{label}+{choice.keep}",
         "seed": agent.seed,
-        **({"held_out_sha256": _digest(choice.held_out)} if choice.held_out else {}),
+        **({"held_out_sha256": _digest(choice.held_out.states)} if choice.held_out else {}),
         **({"env_kwargs": agent.spec.env_kwargs} if agent.spec.env_kwargs else {}),
         **({agent.unit: total} if agent.unit != "epoch" else {}),
         **({"expert": agent.visits.expert.fingerprint} if isinstance(agent, Asking) else {}),
@@ -299,9 +315,9 @@ def _described(
     }
 
 
-def _digest(demonstrations: Demonstrations) -> str:
-    """Return the SHA-256 of demonstrated states, which episodes of a file were chosen included."""
-    return hashlib.sha256(demonstrations.states.tobytes()).hexdigest()
+def _digest(*arrays: np.ndarray) -> str:
+    """Return the SHA-256 of arrays: it tells other episodes and other pairs of a file apart."""
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
 def _finish(
@@ -373,6 +389,7 @@ def _finish(
         "random_return": reference.random,
         **kept,
         **_matches(agent, rolled[:episodes], choice.held_out),
+        **(agent.concluded() if isinstance(agent, Concluding) else {}),
     }
     shutil.rmtree(run.path / "saved_model", ignore_errors=True)  # of a run that was killed here
     policy.export(run.path / "saved_model", summary)

@@ -49,13 +49,11 @@ def check_finite(
             raise Diverged(name, value, update)
 
 
-def finished(path: Path, config: Mapping[str, Any], keep_checkpoint: bool = False) -> bool:
+def finished(path: Path, config: Mapping[str, Any]) -> bool:
     """Return whether a folder holds a finished run, which has this config.
 
-    One that kept its checkpoint is finished no more where the config has more `env_steps`.
-
-    Args:
-        keep_checkpoint: leave its last checkpoint; one killed at its very end may have one too.
+    One that kept its checkpoint is finished no more where the config has more `env_steps`. One
+    that was killed at its very end may have a checkpoint that was not to be kept: it is removed.
 
     Raises:
         BadInput: the folder holds a finished run with another config, or one that was to go on and
@@ -64,15 +62,26 @@ def finished(path: Path, config: Mapping[str, Any], keep_checkpoint: bool = Fals
     if not (path / "final.json").exists():
         return False
     if not (before := _steps_before(path, config)):
-        if not keep_checkpoint:
+        if not _keeps_checkpoint(path):
             shutil.rmtree(path / "checkpoints", ignore_errors=True)
         return True
     if not checkpoint.newest(path / "checkpoints"):
         expected = f"{before}: it kept no checkpoint to go on from (--keep_checkpoint)"
         found = f"env_steps: found {config['env_steps']} for a finished run"
         raise BadInput(f"{path}: {found}, expected {expected}; choose another folder")
-    (path / "final.json").unlink()
     return False
+
+
+def _keeps_checkpoint(path: Path) -> bool:
+    """Return whether a finished run was to keep its checkpoint.
+
+    Raises:
+        BadInput: its final.json is damaged.
+    """
+    try:
+        return bool(json.loads((path / "final.json").read_text()).get("kept_checkpoint", True))
+    except (OSError, ValueError, AttributeError) as error:
+        raise BadInput(f"{path}: final.json: {one_line(error)}; choose another folder") from error
 
 
 def _steps_before(path: Path, config: Mapping[str, Any]) -> int:
@@ -178,6 +187,8 @@ class Run:
         self._start = self._last = time.monotonic()
         self._interrupted = False
         self._handler: Any = None
+        self._summaries: Summaries | None = None
+        self._grown: Mapping[str, Any] | None = None  # the config of a run that goes on to more
         try:
             path.mkdir(parents=True, exist_ok=True)
             self._lock = (path / ".lock").open("w")
@@ -186,58 +197,67 @@ class Run:
                 self._take_up(config)
             else:
                 write_whole(path / "config.json", to_json(config))
-            self._summaries = self._begin_summaries()
+            if not self.saved:
+                self._begin(0)
         except BlockingIOError as error:
             raise BadInput(f"{path}: another process is writing there") from error
         except OSError as error:
             raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
 
     def _take_up(self, config: Mapping[str, Any]) -> None:
-        """Check that the directory's run is this one, and cut progress.csv to its checkpoint.
+        """Check that the directory's run is this one, and read its checkpoint.
 
         It may have been begun with fewer steps: then it goes on to more.
         """
-        if before := _steps_before(self.path, config):
-            write_whole(self.path / "config.json", to_json(config))
+        before = _steps_before(self.path, config)
+        self.saved = checkpoint.load(self.path / "checkpoints")
+        if before:
+            self._grown = config
             text = f"{self.path}: begun for {before} steps, goes on to {config['env_steps']}: not"
             warnings.warn(
                 f"{text} the run that would have been, as rates and noise fall with the budget",
                 stacklevel=2,
             )
-        self.saved = checkpoint.load(self.path / "checkpoints")
-        size = 0
         if self.saved:
             run = self.saved["run"]
-            size, self._columns, self._rows = run["bytes"], run["columns"], run.get("rows", 0)
+            self._columns, self._rows = run["columns"], run.get("rows", 0)
             self._start -= run["seconds"]
             if (was := run.get("versions")) != versions():
                 text = f"{self.path}: saved with {was or 'other versions'}; with the present ones"
                 warnings.warn(f"{text} it will not end bit for bit as it would have", stacklevel=2)
+
+    def _begin(self, size: int) -> None:
+        """Cut progress.csv to what a checkpoint knows of it, and begin tensorboard/ with that.
+
+        Of a killed run both may hold more.
+
+        Args:
+            size: bytes of progress.csv.
+        """
+        if self._grown:
+            write_whole(self.path / "config.json", to_json(self._grown))
+            (self.path / "final.json").unlink(missing_ok=True)
+        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
+        self._summaries = summaries = Summaries(self.path / "tensorboard")
         if (self.path / "progress.csv").exists():
             os.truncate(self.path / "progress.csv", size)
-
-    def _begin_summaries(self) -> Summaries:
-        """Begin tensorboard/ with what progress.csv holds: of a killed run it holds more."""
-        shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
-        summaries = Summaries(self.path / "tensorboard")
-        if (self.path / "progress.csv").exists():
             with (self.path / "progress.csv").open(newline="") as file:
                 for row in csv.DictReader(file):
                     count, *values = row.items()
                     summaries.add(int(count[1]), {k: float(v) for k, v in values[:-1]})
-        return summaries
 
     def restore(self, agent: Saved, *counters: str) -> tuple[Any, ...]:
         """Put what the last checkpoint holds into an agent; return the counters saved beside it.
 
         Raises:
-            BadInput: it does not fit, or lacks a counter.
+            BadInput: it does not fit, or lacks a counter. The folder is left as it was.
         """
         assert self.saved is not None
         if missing := [name for name in counters if name not in self.saved]:
             expected = "expected a checkpoint of the same version"
             raise BadInput(f"{self.path}: checkpoint: found no {missing}; {expected}")
         agent.restore_from(self.saved["training"], f"{self.path}: checkpoint")
+        self._begin(self.saved["run"]["bytes"])
         return tuple(self.saved[name] for name in counters)
 
     def __enter__(self) -> "Run":
@@ -276,7 +296,8 @@ class Run:
             Diverged: it did.
         """
         self._let_through()
-        self._summaries.close()
+        if self._summaries:
+            self._summaries.close()
         self._lock.close()
         if isinstance(error, Diverged):
             newest = checkpoint.newest(self.path / "checkpoints")
@@ -296,6 +317,7 @@ class Run:
             Diverged: a loss, a gradient or another number of the training is not finite.
             BadInput: the run was begun by a version that measured other things.
         """
+        assert self._summaries is not None  # `restore` has begun them
         self._rows += 1
         check_finite(row, self._rows, self._may_be_nan)
         unit, *_ = row
@@ -330,6 +352,7 @@ class Run:
 
     def finish(self, final: Mapping[str, Any], keep_checkpoint: bool) -> None:
         """Write final.json, and remove what a finished run does not need any more."""
+        final = {**final, "kept_checkpoint": keep_checkpoint}
         write_whole(self.path / "final.json", to_json(final))
         if not keep_checkpoint:
             shutil.rmtree(self.path / "checkpoints", ignore_errors=True)

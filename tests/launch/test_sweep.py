@@ -50,6 +50,18 @@ def test_runs_are_made_once_and_failures_are_said(flags, cartpole_demos, capsys)
     assert contents(Path("sweep")) == before
 
 
+def test_runs_of_so_many_other_demonstrations_are_not_taken_for_these(
+    flags, cartpole_demos, capsys
+):
+    size = "--num_trajectories=2"
+    assert run("sweep", *flags, size, "--seeds=0") == 0
+    shown = Demonstrations.load(cartpole_demos).sample(2)
+    Path("cartpole.npz").unlink()
+    shown.save("cartpole.npz")
+    assert run("sweep", *flags, size, "--seeds=0") == 2
+    assert "demos_sha256: another run's" in capsys.readouterr().err
+
+
 @pytest.fixture
 def begun(monkeypatch):
     """Return the runs that would be made, as they come."""

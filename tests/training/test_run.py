@@ -154,3 +154,36 @@ def test_a_training_without_a_folder_stops_at_numbers_that_are_not_finite(algori
         learn = functools.partial(mg.TRPO(toys.linear(), config).learn, 600)
     with pytest.raises(mg.Diverged):
         learn()
+
+
+@pytest.mark.slow
+def test_an_agent_that_has_read_a_finished_run_goes_on_with_its_own_policy(tmp_path):
+    options = {"resume": True, "keep_checkpoint": True, "episodes": 1}
+    mg.TRPO(toys.linear(), CONFIGS["trpo"]).learn(200, tmp_path / "run", **options)
+    agent = mg.TRPO(toys.linear(), CONFIGS["trpo"]).learn(200, tmp_path / "run", **options)
+    read = agent.policy
+    with pytest.warns(UserWarning, match="begun for 200 steps, goes on to 400"):
+        agent.learn(400, tmp_path / "run", **options)
+    assert not np.array_equal(agent.policy.weights[0], read.weights[0])
+    saved = mg.NumpyPolicy.load(tmp_path / "run/policy.npz", agent.spec)
+    np.testing.assert_array_equal(saved.weights[0], agent.policy.weights[0])
+
+
+def test_other_pairs_of_the_same_file_are_another_run(tmp_path):
+    demos = toys.linear_demonstrations()
+    config = mg.BCConfig(max_epochs=2)
+    for seed in (7, 8):
+        agent = mg.BC(toys.linear(), demos.sample(3, every=4, seed=seed), config)
+        options = {"resume": True, "episodes": 1}
+        if seed == 7:
+            agent.learn(tmp_path / "run", **options)
+        else:
+            with pytest.raises(mg.BadInput, match="pairs_sha256"):
+                agent.learn(tmp_path / "run", **options)
+
+
+def test_no_evaluation_episode_is_refused_before_the_training(tmp_path):
+    agent = mg.BC(toys.linear(), toys.linear_demonstrations(), mg.BCConfig(max_epochs=2))
+    with pytest.raises(mg.BadInput, match="episodes: found 0"):
+        agent.learn(tmp_path / "run", episodes=0)
+    assert not (tmp_path / "run").exists()

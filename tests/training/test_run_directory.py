@@ -6,6 +6,7 @@ import json
 import pytest
 import tensorflow as tf
 
+from mgail_tf import checkpoint
 from mgail_tf.errors import BadInput
 from mgail_tf.training.run_directory import Run, finished
 
@@ -15,6 +16,9 @@ class Nothing:
 
     def state_dict(self):
         return {}
+
+    def restore_from(self, saved, name):
+        pass
 
 
 def test_run_begun_by_a_version_that_measured_other_things_is_refused(tmp_path):
@@ -27,6 +31,7 @@ def test_run_begun_by_a_version_that_measured_other_things_is_refused(tmp_path):
             Run(*begun, resume=True) as run,
             pytest.raises(BadInput, match=r"run: progress\.csv: .*columns"),
         ):
+            run.restore(Nothing())
             run.progress(other)
     assert len((tmp_path / "run/progress.csv").read_text().splitlines()) == 2
 
@@ -38,6 +43,7 @@ def test_rows_after_the_last_checkpoint_are_taken_back(tmp_path):
         run.checkpoint(1, Nothing())
         run.progress({"env_steps": 2})
     with Run(*begun, resume=True) as run:
+        run.restore(Nothing())
         run.progress({"env_steps": 3})
     found = (tmp_path / "run/progress.csv").read_text().splitlines()[1:]
     assert [row.split(",")[0] for row in found] == ["1", "3"]
@@ -69,6 +75,7 @@ def test_tensorboard_of_a_killed_run_holds_every_step_once(tmp_path):
         run.checkpoint(1, Nothing())
         run.progress({"env_steps": 2, "kl": 0.25})
     with Run(*begun, resume=True) as run:
+        run.restore(Nothing())
         run.progress({"env_steps": 2, "kl": 0.125})
     (file,) = (tmp_path / "run/tensorboard").iterdir()
     events = tf.compat.v1.train.summary_iterator(str(file))
@@ -81,7 +88,7 @@ def test_final_json_has_null_for_what_is_no_number(tmp_path):
         rows = [{"normalised": float("nan"), "returns": (1.0, float("inf"))}]
         run.finish({"rows": rows}, keep_checkpoint=False)
     final = json.loads((tmp_path / "run/final.json").read_text())
-    assert final == {"rows": [{"normalised": None, "returns": [1.0, None]}]}
+    assert final["rows"] == [{"normalised": None, "returns": [1.0, None]}]
 
 
 # -- more steps than a run was begun with ------------------------------------------------------
@@ -102,7 +109,7 @@ class _Counter:
 def _take_steps(path, total, resume=False, keep=False, stop=None):
     """Count to a total as a run; return at which step it began."""
     config, counter = {"algorithm": "toy", "env_steps": total}, _Counter()
-    if resume and finished(path, config, keep):
+    if resume and finished(path, config):
         return total
     with Run(path, config, resume, every=0.0) as run:
         began = run.restore(counter, "now")[0] if run.saved else 0
@@ -134,11 +141,11 @@ def test_a_stopped_run_goes_on_to_more_steps(tmp_path):
 def test_a_finished_run_goes_on_from_the_checkpoint_that_it_kept(tmp_path):
     path = tmp_path / "run"
     _take_steps(path, 5, keep=True)
-    assert _take_steps(path, 5, resume=True, keep=True) == 5  # as it is, it is finished
+    assert _take_steps(path, 5, resume=True) == 5  # as it is, it is finished, and stays so
     with pytest.warns(UserWarning, match="begun for 5 steps, goes on to 8"):
         assert _take_steps(path, 8, resume=True) == 5  # and keeps none any more
     assert _steps(path) == list(range(1, 9))
-    assert json.loads((path / "final.json").read_text()) == {"count": 8}
+    assert json.loads((path / "final.json").read_text())["count"] == 8
     assert not (path / "checkpoints").exists()
 
 
@@ -149,4 +156,35 @@ def test_a_finished_run_without_one_says_so_and_is_left_as_it_was(tmp_path):
         _take_steps(path, 8, resume=True)
     with pytest.raises(BadInput, match="env_steps: found 5 of another run, expected 4"):
         _take_steps(path, 4, resume=True)
-    assert json.loads((path / "final.json").read_text()) == {"count": 5}
+    assert json.loads((path / "final.json").read_text())["count"] == 5
+
+
+@pytest.mark.parametrize("how", ["damaged", "other"])
+def test_a_finished_run_whose_checkpoint_will_not_do_is_left_as_it_was(tmp_path, how):
+    path = tmp_path / "run"
+    _take_steps(path, 5, keep=True)
+    for file in (path / "checkpoints").iterdir():
+        if how == "damaged":
+            file.write_bytes(file.read_bytes()[:-100])
+        else:  # of another version: it lacks a counter
+            state = checkpoint.read(file)
+            del state["now"]
+            checkpoint.write(file, state)
+    names = ("config.json", "progress.csv", "final.json")
+    before = [(path / name).read_bytes() for name in names]
+    with pytest.warns(UserWarning), pytest.raises(BadInput, match="checkpoint"):
+        _take_steps(path, 8, resume=True)
+    assert [(path / name).read_bytes() for name in names] == before
+    assert _take_steps(path, 5, resume=True) == 5
+
+
+def test_a_checkpoint_that_a_kill_left_behind_is_removed_and_a_kept_one_is_not(tmp_path):
+    for keep in (False, True):
+        path = tmp_path / str(keep)
+        _take_steps(path, 5, keep=keep)
+        checkpoint.save(path / "checkpoints", 5, {"now": 5})
+        assert _take_steps(path, 5, resume=True) == 5
+        assert (path / "checkpoints").exists() == keep
+    (path / "final.json").write_text("{")
+    with pytest.raises(BadInput, match=r"final\.json"):
+        _take_steps(path, 5, resume=True)
