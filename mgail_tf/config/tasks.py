@@ -78,8 +78,10 @@ def for_task(algorithm: str, task: str, preset: str = "default") -> Any:
     TRPO's are those of the task's committed expert.
 
     Raises:
-        BadInput: the preset is unknown.
+        BadInput: the algorithm or the preset is unknown.
     """
+    if algorithm not in CONFIGS:
+        raise BadInput(f"algorithm: found {algorithm!r}, expected {', '.join(sorted(CONFIGS))}")
     expert = TASKS[task].expert if algorithm == "trpo" and task in TASKS else {}
     return CONFIGS[algorithm](**{**expert, **preset_settings(algorithm, preset)})
 

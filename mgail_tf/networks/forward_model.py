@@ -62,7 +62,7 @@ class HadamardGRU(_ForwardModel):
         )
         fused = 2 * units if self.fusion == "concatenation" else units
         self.decoder = MLP(
-            fused, [units], spec.state_size + 1, activation, seed + 3, output_scale=0.1
+            fused, [units], spec.state_size + 1, activation, seed + 20, output_scale=0.1
         )
         self.hidden_size = units if self.memory else 1
         self.built = True

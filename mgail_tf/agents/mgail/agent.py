@@ -118,7 +118,7 @@ class MGAIL(Resumable):
         expert = self.demonstrations.pairs(spec)
         random = RandomPolicy(spec, np.exp(config.log_std[0] if config.log_std else FIRST_LOG_STD))
         first = self._collector.collect(random, config.prefill_steps)
-        self.normaliser = _normaliser(config, spec, expert.states, first)
+        self.normaliser = _normaliser(config, spec, expert.states, first, self.demonstrations)
         self.expert = StateActions(self.normaliser(expert.states), expert.actions)
         self.buffer = ReplayBuffer(config.replay_capacity, spec, self.normaliser)
         endings = terminations_of(self.demonstrations)
@@ -145,17 +145,7 @@ class MGAIL(Resumable):
         # whether a discriminator that is right about few pairs means that the policy is near
         gentle = rules.is_gentle(pairs, components)
         self._telling = not gentle and not self.termination_cost.judged
-        self._strength = rules.discriminator_strength(pairs, components)._replace(
-            **{
-                name: value
-                for name, value in (
-                    ("learning_rate", config.discriminator_learning_rate),
-                    ("penalty", config.gradient_penalty),
-                    ("slope", config.gradient_slope),
-                )
-                if value is not None
-            }
-        )
+        self._strength = _strength(config, pairs, components)
         self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
         self._caution = 1.0  # share of the policy's rate that is left after it went astray
         self._cloning_bound: float | None = None
@@ -195,7 +185,7 @@ class MGAIL(Resumable):
         self.model_optimiser = _adam(self.model, config.model_learning_rate)
         self.discriminator_optimiser = _adam(self.discriminator, self._strength.learning_rate)
         if expert_ends is not None:
-            self._end_strength = rules.discriminator_strength(len(expert_ends), seen.state_size)
+            self._end_strength = _strength(config, len(expert_ends), seen.state_size)
             self.end_discriminator = Discriminator(
                 seen._replace(action_size=0), END_HIDDEN, activation, seed + 400
             )
@@ -231,6 +221,7 @@ class MGAIL(Resumable):
             self.run_updates, jit_compile=config.compile != "graph"
         )
         self._updates = 0
+        self._updates_per_step = config.updates_per_step  # known once the budget is
         self._restarting = keras.optimizers.schedules.CosineDecayRestarts(
             1.0, config.restart_period, config.restart_multiplier
         )
@@ -241,6 +232,7 @@ class MGAIL(Resumable):
         rate, penalty, slope = self._strength
         return dataclasses.replace(
             self.config,
+            updates_per_step=self._updates_per_step,
             gamma=self.gamma,
             log_std=self._log_std,
             policy_learning_rate=self._policy_rate,
@@ -248,6 +240,14 @@ class MGAIL(Resumable):
             gradient_penalty=penalty,
             gradient_slope=slope,
         )
+
+    def concluded(self) -> dict[str, Any]:
+        """Return `effective_config`, and the components of a state that are seen (None: all)."""
+        seen = self.normaliser.components
+        return {
+            "effective_config": dataclasses.asdict(self.effective_config),
+            "seen_components": None if seen is None else seen.tolist(),
+        }
 
     @property
     def policy(self) -> NumpyPolicy:
@@ -294,6 +294,7 @@ class MGAIL(Resumable):
         config, collector = self.config, self._collector
         config.check_budget(env_steps)
         per_step = config.updates_per_step or rules.updates_per_step(env_steps, self._components)
+        self._updates_per_step = per_step
         steps_per_call = config.steps_per_call(per_step)
         while (before := collector.env_steps) < env_steps:  # Line 2
             # Lines 3-6: act on the environment, push the steps into the buffer
@@ -305,7 +306,8 @@ class MGAIL(Resumable):
             # Lines 7-14: train the forward model, the discriminator and the policy
             self._anneal(collector.env_steps / env_steps)
             metrics = self.update(self.sample_batches())
-            recent = np.mean(collector.finished[-5:] or [(np.nan, np.nan)], 0)
+            del collector.finished[:-5]
+            recent = np.mean(collector.finished or [(np.nan, np.nan)], 0)
             self._guard(before, env_steps)
             metrics |= {"return": float(recent[0]), "length": float(recent[1])}
             yield collector.env_steps, metrics
@@ -321,6 +323,7 @@ class MGAIL(Resumable):
             self._average.weights = list(self._safeguard.kept)
             self.policy_network.set_weights(self._safeguard.kept)
             self._caution *= SLOWER
+            self._set_noise(now / env_steps)  # which is not what it was then
 
     def _add(self, episodes: list[Episode]) -> None:
         """Push episodes into the buffer."""
@@ -549,6 +552,10 @@ class MGAIL(Resumable):
         self.discriminator_optimiser.learning_rate = left * self._strength.learning_rate
         if self._judges_ends:
             self.end_optimiser.learning_rate = left * self._end_strength.learning_rate
+        self._set_noise(progress)
+
+    def _set_noise(self, progress: float) -> None:
+        """Set the policy's standard deviation after a share of the run."""
         if not self.spec.discrete:
             first, last = self._log_std
             now = first + progress * (last - first)
@@ -599,25 +606,39 @@ class MGAIL(Resumable):
         }
 
 
+def _strength(config: MGAILConfig, samples: int, components: int) -> rules.Strength:
+    """Return the strength of a discriminator, by settings or by rule."""
+    given = {
+        "learning_rate": config.discriminator_learning_rate,
+        "penalty": config.gradient_penalty,
+        "slope": config.gradient_slope,
+    }
+    found = {name: value for name, value in given.items() if value is not None}
+    return rules.discriminator_strength(samples, components)._replace(**found)
+
+
 def _normaliser(
-    config: MGAILConfig, spec: Spec, shown: np.ndarray, first: list[Episode]
+    config: MGAILConfig,
+    spec: Spec,
+    shown: np.ndarray,
+    first: list[Episode],
+    demonstrations: Demonstrations,
 ) -> Normaliser:
     """Return what the networks see of a state, by settings or by rule.
 
     Args:
-        shown: demonstrated states [M, S].
+        shown: demonstrated states [M, S] that are learnt from.
         first: the first steps.
 
     Raises:
         BadInput: a state has fewer components than are to be seen.
     """
-    states, next_states = (
-        np.concatenate([e.states[part] for e in first]) for part in (slice(-1), slice(1, None))
-    )
-    components = None
+    steps, components = rules.steps_of(first, spec), None
     if config.observation_components == "foreseen":
-        actions = spec.scale_actions(np.concatenate([e.actions for e in first]))
-        components = rules.seen_components(shown, states, actions, next_states)
+        whole = None
+        if demonstrations.every == 1:
+            whole = rules.steps_of(demonstrations.recorded_episodes(spec), spec)
+        components = rules.seen_components(shown, steps, whole)
     elif config.observation_components is not None:
         found = config.observation_components
         if found > spec.state_size:
@@ -627,7 +648,9 @@ def _normaliser(
     floor: Any = config.normaliser_floor
     if floor is None:
         seen = spec.state_size if components is None else len(components)
-        floor = rules.smallest_scales(states, rules.are_few(len(shown), seen + spec.action_size))
+        floor = rules.smallest_scales(
+            steps.states, rules.are_few(len(shown), seen + spec.action_size)
+        )
     return fit(shown, floor, config.state_clip, components)
 
 

@@ -6,6 +6,7 @@ Every rule is scale-free: multiplying a component of the states changes nothing.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.data.normaliser import spread
 from mgail_tf.data.predictability import FORESEEN, foreseen
-from mgail_tf.types import Spec
+from mgail_tf.types import Episode, Spec
 
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
 FEW_PAIRS = 4.0  # demonstrated pairs for each component of state and action
@@ -33,6 +34,23 @@ class Strength(NamedTuple):
     learning_rate: float
     penalty: float
     slope: float
+
+
+class Steps(NamedTuple):
+    """Steps of an environment."""
+
+    states: np.ndarray  # [N, S]
+    actions: np.ndarray  # [N, A] in [-1, 1] units or one-hot
+    next_states: np.ndarray  # [N, S]
+
+
+def steps_of(episodes: Sequence[Episode], spec: Spec) -> Steps:
+    """Return the steps of episodes as they were recorded."""
+    return Steps(
+        np.concatenate([e.states[:-1] for e in episodes]),
+        spec.scale_actions(np.concatenate([e.actions for e in episodes])),
+        np.concatenate([e.states[1:] for e in episodes]),
+    )
 
 
 def are_few(samples: int, components: int) -> bool:
@@ -113,23 +131,27 @@ def exploration(error: float, action_size: int) -> tuple[float, float]:
     return math.log(first), math.log(first / 6.0)
 
 
-def seen_components(
-    shown: np.ndarray, states: np.ndarray, actions: np.ndarray, next_states: np.ndarray
-) -> np.ndarray:
+def seen_components(shown: np.ndarray, first: Steps, demonstrated: Steps | None) -> np.ndarray:
     """Return the indices of the components that networks see.
 
     Left out is what demonstrations show as constant, and what a linear model does not foresee, such
-    as contact forces: noise spoils the forward model, and tells the discriminator nothing.
+    as contact forces: noise spoils the forward model, and tells the discriminator nothing. Of what
+    never varies in the first steps, such as a flag that only the expert reaches, the demonstrated
+    steps say whether it is noise.
 
     Args:
         shown: demonstrated states [M, S].
-        states, actions, next_states: the first steps, [N, S], [N, A], [N, S].
+        first: the first steps.
+        demonstrated: None: pairs are left out, so that no step is whole.
 
     Returns:
         Indices [s] in rising order. If none would be left, those that vary; if none does, all.
     """
     varies = spread(shown) > 0.0
-    seen = varies & (foreseen(states, actions, next_states) > FORESEEN)
+    share = foreseen(*first)
+    if demonstrated is not None:
+        share = np.where(spread(first.states) == 0.0, foreseen(*demonstrated), share)
+    seen = varies & (share > FORESEEN)
     return np.flatnonzero(seen if seen.any() else varies if varies.any() else ~varies)
 
 

@@ -372,6 +372,8 @@ def test_the_policy_that_matches_best_is_scored_and_one_astray_goes_back_to_it(
         np.testing.assert_array_equal(scored[now].log_std, acting[now].log_std)
     assert same(acting[460], acting[420])  # 0.2 from the best: it went back, and is slower since
     assert rates[500] == pytest.approx(rates[460] / 2) == pytest.approx(rates[540])
+    noise = -1.0 - 460 / 800  # of now, and not of the step that it went back to
+    np.testing.assert_allclose(acting[460].log_std, noise, rtol=1e-6)
     assert not same(acting[540], acting[500])  # 0.1 from it: it did not
     episode = agent._collector.run_episode(agent.policy, stochastic=False)
     assert agent.diagnose([episode])["training_match"] == 0.3

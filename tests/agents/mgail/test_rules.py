@@ -21,12 +21,11 @@ def _first_steps(rng, count=800):
     noise, constant = rng.normal(size=count + 1), np.full(count + 1, 3.0)
     echo = np.concatenate([[0.0], actions[:, 0]])
     states = np.stack([walk, noise, constant, echo], 1)
-    return states[:-1], actions, states[1:]
+    return rules.Steps(states[:-1], actions, states[1:])
 
 
 def test_a_linear_model_foresees_what_moves_by_itself_or_by_the_action_and_no_noise(rng):
-    states, actions, next_states = _first_steps(rng)
-    walk, noise, constant, echo = rules.foreseen(states, actions, next_states)
+    walk, noise, constant, echo = rules.foreseen(*_first_steps(rng))
     assert walk > 0.9
     assert noise < 0.1
     assert constant == 0.0
@@ -34,28 +33,44 @@ def test_a_linear_model_foresees_what_moves_by_itself_or_by_the_action_and_no_no
 
 
 def test_noise_and_what_is_shown_as_constant_are_not_seen(rng):
-    states, actions, next_states = _first_steps(rng)
+    first = _first_steps(rng)
     shown = rng.normal(size=(50, 4))
-    assert rules.seen_components(shown, states, actions, next_states).tolist() == [0, 3]
+    shown[:, 2] = 3.0
+    assert rules.seen_components(shown, first, None).tolist() == [0, 3]
     shown[:, 3] = -1.0
-    assert rules.seen_components(shown, states, actions, next_states).tolist() == [0]
+    assert rules.seen_components(shown, first, None).tolist() == [0]
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_what_only_the_expert_changes_is_seen_unless_it_is_noise(rng, noise):
+    first, demonstrated = _first_steps(rng), _first_steps(rng)
+    flag = np.arange(len(demonstrated.states) + 1) > 100  # which random actions never set
+    if noise:
+        flag = rng.integers(2, size=len(flag))
+    demonstrated.states[:, 2], demonstrated.next_states[:, 2] = flag[:-1], flag[1:]
+    shown = demonstrated.states[::5]
+    seen = rules.seen_components(shown, first, demonstrated).tolist()
+    assert seen == ([0, 3] if noise else [0, 2, 3])
+    assert rules.seen_components(shown, first, None).tolist() == [0, 3]  # pairs are left out
 
 
 def test_where_nothing_would_be_left_everything_that_varies_is_seen(rng):
     states, shown = rng.normal(size=(2, 300, 2))
-    seen = rules.seen_components(shown, states[:-1], rng.normal(size=(299, 1)), states[1:])
+    first = rules.Steps(states[:-1], rng.normal(size=(299, 1)), states[1:])
+    seen = rules.seen_components(shown, first, None)
     assert seen.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
 @pytest.mark.parametrize("component", [0, 1, 3])
 def test_units_change_neither_what_is_seen_nor_how_it_is_scaled(rng, unit, component):
-    states, actions, next_states = _first_steps(rng)
+    states, actions, next_states = first = _first_steps(rng)
     shown = rng.normal(size=(50, 4))
     units = np.ones(4)
     units[component] = unit
-    before = rules.seen_components(shown, states, actions, next_states)
-    after = rules.seen_components(shown * units, states * units, actions, next_states * units)
+    other = rules.Steps(states * units, actions, next_states * units)
+    before = rules.seen_components(shown, first, None)
+    after = rules.seen_components(shown * units, other, None)
     np.testing.assert_array_equal(before, after)
     np.testing.assert_allclose(
         rules.smallest_scales(states * units, False)[[0, 1, 3]],
