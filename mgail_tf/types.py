@@ -98,9 +98,14 @@ class Spec(NamedTuple):
         Raises:
             ValueError: it does not fit the observation space.
         """
-        flat = isinstance(observation, np.ndarray) and observation.shape == (self.state_size,)
-        if flat or not self.leaves:
+        expected = (self.state_size,)
+        if isinstance(observation, np.ndarray) and observation.shape == expected:
             return np.array(observation, np.float32)
+        if not self.leaves:
+            state = np.array(observation, np.float32)
+            if state.shape != expected:
+                raise ValueError(f"observation: found shape {state.shape}, expected {expected}")
+            return state
         return np.concatenate([leaf.flatten(observation) for leaf in self.leaves])
 
     def scale_actions(self, actions: np.ndarray) -> np.ndarray:

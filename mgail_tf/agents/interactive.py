@@ -303,7 +303,9 @@ class ForwardTraining(Resumable):
         Returns:
             The agent itself.
         """
-        total = expert_queries or self.worth(DEFAULT_TRAJECTORIES)
+        total = expert_queries
+        if total is None:
+            total = self.worth(DEFAULT_TRAJECTORIES)
         self._check(total)
         run.learn(self, total, run_dir, **options)
         return self
@@ -372,7 +374,9 @@ class _InIterations(Resumable):
         Returns:
             The agent itself.
         """
-        total = expert_queries or self.worth(DEFAULT_TRAJECTORIES)
+        total = expert_queries
+        if total is None:
+            total = self.worth(DEFAULT_TRAJECTORIES)
         agent: Any = self  # a subclass, which has a policy and iterates
         run.learn(agent, total, run_dir, **options)
         return self

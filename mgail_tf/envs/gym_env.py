@@ -165,13 +165,11 @@ class Environment:
         except (TypeError, ValueError) as error:
             if self.spec.leaves:
                 raise BadInput(f"{self.spec.env_id}: state: {one_line(error)}") from None
-            found = type(state).__name__
-            raise BadInput(
-                f"{self.spec.env_id}: state: found a {found}, expected numbers of shape {expected}"
-            ) from None
-        if array.shape != expected:
-            found = f"shape {array.shape}"
-            raise BadInput(f"{self.spec.env_id}: state: found {found}, expected {expected}")
+            try:
+                found = f"shape {np.asarray(state, np.float32).shape}, expected {expected}"
+            except (TypeError, ValueError):
+                found = f"a {type(state).__name__}, expected numbers of shape {expected}"
+            raise BadInput(f"{self.spec.env_id}: state: found {found}") from None
         if not np.isfinite(array).all():
             raise BadInput(f"{self.spec.env_id}: state: found {array}, expected finite numbers")
         return array
@@ -327,8 +325,10 @@ def make(env: EnvLike, seed: int) -> Environment:
     Raises:
         BadInput: it cannot be made, or its spaces are of no kind that is supported: observations
             are made of Box, Discrete, MultiDiscrete, MultiBinary, Dict and Tuple, actions are a Box
-            or Discrete.
+            or Discrete. Or the seed is negative.
     """
+    if seed < 0:
+        raise BadInput(f"seed: found {seed}, expected at least 0")
     made = _made(env)
     env_id = made.spec.id if made.spec else type(made.unwrapped).__name__
     limit = _time_limit(made)

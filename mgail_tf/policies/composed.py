@@ -14,7 +14,13 @@ from mgail_tf.config.tasks import TASKS
 from mgail_tf.envs.gym_env import make
 from mgail_tf.errors import UNREADABLE, BadInput
 from mgail_tf.policies.experts import results_folder
-from mgail_tf.policies.numpy_policy import NumpyPolicy, read_arrays, write_arrays
+from mgail_tf.policies.numpy_policy import (
+    NumpyPolicy,
+    predicted,
+    read_arrays,
+    save_arrays,
+    write_arrays,
+)
 from mgail_tf.types import Spec
 
 _STACKED = ("log_std", "state_mean", "state_std")  # and the layers
@@ -36,11 +42,15 @@ class _Composed:
         return stacked(self.members)
 
     def save(self, path: str | Path) -> None:
-        """Write an npz of plain arrays (nothing pickled), with the env id."""
-        np.savez_compressed(path, **self.arrays())
+        """Write an npz of plain arrays (nothing pickled), with the env id.
+
+        Raises:
+            BadInput: a file is there already, or it cannot be written.
+        """
+        save_arrays(Path(path), self.arrays())
 
     def save_whole(self, path: Path) -> None:
-        """Do what `save` does, so that the file under that name is never half written."""
+        """Do what `save` does, and replace what is there."""
         write_arrays(path, self.arrays())
 
     def export(
@@ -87,8 +97,7 @@ class MixturePolicy(_Composed):
 
     def predict(self, state: Any, rng: np.random.Generator | None = None) -> np.ndarray:
         """Return the action for one observation, as `NumpyPolicy.predict` does."""
-        action = np.asarray(self.spec.apply(self.act(self.spec.flatten(state), rng)))
-        return action.reshape(self.spec.action_shape) if self.spec.action_shape else action
+        return predicted(self, state, rng)
 
     def arrays(self) -> dict[str, Any]:
         """Return what `save` writes, by name."""

@@ -132,7 +132,7 @@ def record(
             environment is to take, such as a scripted controller;
             an object with Stable-Baselines3's `predict(observation) -> (action, state)`; what it
             draws is not fixed by `seed`;
-            a policy of this package, with `act(state, rng)`.
+            a policy of this package, with `act(state, rng)`, or `at(step)` that returns one.
         episodes: how many.
         seed: fixes the environment, and what a policy of this package draws.
         stochastic: a policy of this package acts as sampled, not with its most probable action.
@@ -144,7 +144,7 @@ def record(
     """
     if episodes < 1:
         raise BadInput(f"record: found {episodes} episodes, expected at least 1")
-    if hasattr(policy, "act"):
+    if hasattr(policy, "act") or hasattr(policy, "at"):
         acting, environment = policy, make(env, seed)
     else:
         function: Callable[[Any], Any] = policy
@@ -194,7 +194,9 @@ def expert_demonstrations(
     """
     spec = make(task, 0).spec
     policy = load(task, spec)
-    count = episodes or (TASKS[task].pool if task in TASKS else 1)
+    count = episodes
+    if count is None:
+        count = TASKS[task].pool if task in TASKS else 1
     weights = sha256(weights_path(task))[:12]
     path = Path(cache) / f"{task}_sampled_{count}_seed{seed}_{weights}.npz"
     if not path.exists():

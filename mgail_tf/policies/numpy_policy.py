@@ -11,7 +11,7 @@ import numpy as np
 
 from mgail_tf.data.normaliser import Normaliser
 from mgail_tf.errors import UNREADABLE, BadInput
-from mgail_tf.files import to_json
+from mgail_tf.files import check_absent, make_folder, to_json
 from mgail_tf.types import Spec
 
 _ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -81,10 +81,9 @@ class NumpyPolicy(NamedTuple):
             An array clipped to the action space, or the number of a discrete action (0-d).
 
         Raises:
-            ValueError: the observation is not one of the environment's.
+            ValueError: the observation is not one of the environment's, or is not finite.
         """
-        action = np.asarray(self.spec.apply(self.act(self.spec.flatten(state), rng)))
-        return action.reshape(self.spec.action_shape) if self.spec.action_shape else action
+        return predicted(self, state, rng)
 
     def arrays(self) -> dict[str, Any]:
         """Return what `save` writes, by name."""
@@ -102,11 +101,15 @@ class NumpyPolicy(NamedTuple):
         }
 
     def save(self, path: str | Path) -> None:
-        """Write an npz of plain arrays (nothing pickled), with the env id."""
-        np.savez_compressed(path, **self.arrays())
+        """Write an npz of plain arrays (nothing pickled), with the env id.
+
+        Raises:
+            BadInput: a file is there already, or it cannot be written.
+        """
+        save_arrays(Path(path), self.arrays())
 
     def save_whole(self, path: Path) -> None:
-        """Do what `save` does, so that the file under that name is never half written."""
+        """Do what `save` does, and replace what is there."""
         write_arrays(path, self.arrays())
 
     @classmethod
@@ -256,10 +259,41 @@ def check_described(path: Path, metadata: Mapping[str, Any], spec: Spec) -> None
             raise BadInput(f"{path}: {name}: found {found}, expected {expected}")
 
 
+def predicted(policy: Any, observation: Any, rng: np.random.Generator | None) -> np.ndarray:
+    """Return the action of a policy for one observation, see `NumpyPolicy.predict`.
+
+    Args:
+        policy: with `spec` and `act`.
+
+    Raises:
+        ValueError: the observation is not one of the environment's, or is not finite.
+    """
+    spec, state = policy.spec, policy.spec.flatten(observation)
+    if not np.isfinite(state).all():
+        raise ValueError(f"observation: found {state}, expected finite numbers")
+    action = np.asarray(spec.apply(policy.act(state, rng)))
+    return action.reshape(spec.action_shape) if spec.action_shape else action
+
+
+def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Write an npz under a new name.
+
+    Raises:
+        BadInput: a file is there already, or it cannot be written.
+    """
+    check_absent(path)
+    make_folder(path.parent)
+    try:
+        write_arrays(path, arrays)
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
+
+
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write an npz so that the file under that name is never half written."""
-    partial = path.with_name(f".{path.stem}.partial.npz")
-    np.savez_compressed(partial, **arrays)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
     partial.replace(path)
 
 

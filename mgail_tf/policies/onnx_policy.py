@@ -60,7 +60,8 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
     if spec.discrete:
         actions = helper.make_tensor_value_info("actions", types.INT64, ["batch"])
     else:
-        actions = helper.make_tensor_value_info("actions", types.FLOAT, ["batch", spec.action_size])
+        shape = spec.action_shape or (spec.action_size,)
+        actions = helper.make_tensor_value_info("actions", types.FLOAT, ["batch", *shape])
     graph = _operations(onnx, policy)
     model = helper.make_model(
         helper.make_graph(graph.nodes, "policy", [states], [actions], graph.constants),
@@ -103,7 +104,11 @@ def _operations(onnx: Any, policy: NumpyPolicy) -> _Graph:
         graph.add("Mul", "scaled", spec.action_scale.astype(np.float32))
         graph.add("Add", "shifted", spec.action_shift.astype(np.float32))
         graph.add("Max", "at_least", spec.action_low.astype(np.float32))
-        graph.add("Min", "actions", spec.action_high.astype(np.float32))
+        if spec.action_shape:
+            graph.add("Min", "at_most", spec.action_high.astype(np.float32))
+            graph.add("Reshape", "actions", np.array([-1, *spec.action_shape], np.int64))
+        else:
+            graph.add("Min", "actions", spec.action_high.astype(np.float32))
     return graph
 
 

@@ -1,7 +1,7 @@
 """Experts that can be asked what they would do in any state, for interactive imitation."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,8 @@ class QueriedExpert:
     """An expert that answers for any state, with its mean or most probable action.
 
     Attributes:
-        fingerprint: the SHA-256 of its file, or the name of its function or class.
+        fingerprint: the SHA-256 of its file or of a policy's arrays, or the name of its function or
+            class.
     """
 
     def __init__(
@@ -104,6 +105,8 @@ def queried_expert(expert: Expert, spec: Spec, task: str) -> QueriedExpert:
         if not expert.exists():
             raise BadInput(f"{task}: found no committed expert to query, expected {kinds}")
     fingerprint = getattr(expert, "__qualname__", type(expert).__qualname__)
+    if hasattr(expert, "arrays"):
+        fingerprint = _sha256_of_arrays(expert.arrays())
     if isinstance(expert, str | Path):
         path = Path(expert)
         if path.is_dir():
@@ -126,6 +129,12 @@ def queried_expert(expert: Expert, spec: Spec, task: str) -> QueriedExpert:
             return spec.apply(np.stack([expert.act(state, None) for state in states]))
 
     return QueriedExpert(answer, spec, fingerprint, committed)
+
+
+def _sha256_of_arrays(arrays: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a policy's arrays and their names."""
+    parts = [name.encode() + np.asarray(arrays[name]).tobytes() for name in sorted(arrays)]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
 
 
 def _sha256_of_folder(path: Path) -> str:

@@ -374,6 +374,13 @@ def test_saved_model_is_an_expert(tmp_path):
     assert len(asked.fingerprint) == 64
 
 
+def test_policies_given_as_experts_are_told_apart_by_their_weights():
+    expert = mg.NumpyPolicy.load(experts.weights_path("cartpole"), mg.make("cartpole", 0).spec)
+    other = expert._replace(weights=tuple(2.0 * w for w in expert.weights))
+    found = [mg.DAgger("cartpole", each).visits.expert.fingerprint for each in (expert, other)]
+    assert found[0] != found[1]
+
+
 def test_expert_answers_in_environment_units_for_flat_states():
     def make():
         return TimeLimit(toys.Structured(), 10)

@@ -87,6 +87,7 @@ def test_policy_by_step_is_another_at_each_and_then_the_last(by_step):
 def test_every_kind_comes_back_from_its_file(mixture, by_step, kind, tmp_path):
     state = some_states(kind)[0]
     for policy in (policy_of(kind), mixture, by_step):
+        (tmp_path / "a.npz").unlink(missing_ok=True)
         policy.save(tmp_path / "a.npz")
         policy.save_whole(tmp_path / "b.npz")
         assert not [*tmp_path.glob(".*")]

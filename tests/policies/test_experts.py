@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box
 
+from mgail_tf.errors import BadInput
 from mgail_tf.policies import experts
 from tests import toys
 from tests.checks import refusal
@@ -107,5 +108,18 @@ def test_what_is_no_discrete_action_is_one_line(action):
     assert "expected the number of an action of Counted" in found
 
 
+def test_a_policy_for_each_step_is_recorded():
+    class Alternating:
+        def at(self, step):
+            return self
+
+        act = toys.LinearExpert().act
+
+    shown = experts.record(toys.linear(), Alternating(), 1, seed=1)
+    assert shown.sha256 == experts.record(toys.linear(), toys.LinearExpert(), 1, seed=1).sha256
+
+
 def test_no_episode_is_refused():
+    with pytest.raises(BadInput, match="found 0"):
+        experts.expert_demonstrations("cartpole", episodes=0)
     assert "found 0" in refusal("record", experts.record, toys.linear(), toys.expert_action, 0)

@@ -152,3 +152,19 @@ def test_policy_of_another_environment_or_sizes_is_refused(policy, kind, tmp_pat
     spec, path = SPECS[kind], tmp_path / "policy.npz"
     policy.save(path)
     assert named in _refusal(path, spec._replace(**change(spec)))
+
+
+@pytest.mark.parametrize("wrong", ["batch", "scalar", "nan"])
+def test_what_is_no_observation_is_refused(policy, kind, wrong):
+    states = examples.some_states(kind)
+    observation = {"batch": states[:8], "scalar": 1.0, "nan": states[0] * np.nan}[wrong]
+    with pytest.raises(ValueError, match="observation: found"):
+        policy.predict(observation)
+
+
+def test_saving_replaces_nothing_and_takes_the_name_as_it_is(policy, tmp_path):
+    path = tmp_path / "made" / "policy"
+    policy.save(path)
+    before = path.read_bytes()
+    assert "exists" in refusal(str(path), policy.save, path)
+    assert path.read_bytes() == before and [*path.parent.iterdir()] == [path]

@@ -95,6 +95,16 @@ def test_committed_experts(task, path, rng):
     _compare(policy, path, (normaliser.mean + 2 * normaliser.std * drawn).astype(np.float32))
 
 
+def test_actions_have_the_shape_that_the_file_says(path):
+    policy = examples.policy_of("gaussian")
+    shaped = policy._replace(spec=policy.spec._replace(action_shape=(2, 1)))
+    shaped.export(path, format="onnx")
+    states = examples.some_states("gaussian")[:5]
+    expected = np.stack([shaped.predict(state) for state in states])
+    assert expected.shape == (5, 2, 1)
+    np.testing.assert_allclose(_run(path, states), expected, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("batch", [0, 1, 7])
 def test_any_batch_is_taken(policy, kind, path, batch):
     policy.export(path, format="onnx")
