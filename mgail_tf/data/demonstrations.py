@@ -28,8 +28,8 @@ from numpy.typing import ArrayLike
 from mgail_tf.data import formats
 from mgail_tf.data.formats import Recorded
 from mgail_tf.data.summary import Summary, summarise
-from mgail_tf.errors import UNREADABLE, BadInput
-from mgail_tf.files import check_absent, make_folder
+from mgail_tf.errors import UNREADABLE, BadInput, one_line
+from mgail_tf.files import check_absent, make_folder, write_whole
 from mgail_tf.types import Episode, Spec, StateActions
 
 _LARGEST = 1 << 30  # bytes out of a file that is 20 times smaller
@@ -219,11 +219,16 @@ class Demonstrations:
             BadInput: the arrays do not fit together.
         """
         for i, (s, a) in enumerate(zip(recorded.states, recorded.actions, strict=True)):
-            if np.shape(s)[:1] != ((expected := len(np.asarray(a)) + 1),):
-                raise BadInput(
-                    f"{source}: states of episode {i}: found {np.shape(s)[:1]}, expected "
-                    f"({expected},), one more than its actions"
-                )
+            steps = _length(source, f"actions of episode {i}", a)
+            if (found := _length(source, f"states of episode {i}", s)) != steps + 1:
+                expected = f"expected {steps + 1}, one more than its actions"
+                raise BadInput(f"{source}: states of episode {i}: found {found}, {expected}")
+            if recorded.rewards is None:
+                continue
+            rewards = recorded.rewards[i]
+            if (found := _length(source, f"rewards of episode {i}", rewards)) != steps:
+                expected = f"expected {steps}, as many as its actions"
+                raise BadInput(f"{source}: rewards of episode {i}: found {found}, {expected}")
         arrays = {
             "states": _joined(source, "states", recorded.states),
             "actions": _joined(source, "actions", recorded.actions),
@@ -287,9 +292,10 @@ class Demonstrations:
         path = Path(path)
         check_absent(path)
         make_folder(path.parent)
+        written = io.BytesIO()
+        np.savez_compressed(written, **arrays)
         try:
-            with path.open("xb") as file:
-                np.savez_compressed(file, **arrays)
+            write_whole(path, written.getvalue())
         except OSError as error:
             raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
 
@@ -329,7 +335,7 @@ class Demonstrations:
             seed: fixes which, and the offsets.
 
         Raises:
-            BadInput: there are fewer episodes, or `every` is less than 1.
+            BadInput: there are fewer episodes, `every` is less than 1 or `seed` less than 0.
         """
         count = len(self) if trajectories is None else trajectories
         if not 1 <= count <= len(self):
@@ -337,6 +343,8 @@ class Demonstrations:
             raise BadInput(f"{self.source}: {found}")
         if every < 1:
             raise BadInput(f"{self.source}: subsample: found {every}, expected at least 1")
+        if seed < 0:
+            raise BadInput(f"{self.source}: seed: found {seed}, expected at least 0")
         chosen = sorted(np.random.default_rng(seed).permutation(len(self))[:count])
         return dataclasses.replace(self._chosen(chosen), every=every, seed=seed)
 
@@ -513,6 +521,21 @@ def _parts_of(env_id: str) -> tuple[str, str, str]:
     if not match:
         return "", env_id, ""
     return match["namespace"] or "", match["name"], match["version"] or ""
+
+
+def _length(source: str, field: str, part: ArrayLike) -> int:
+    """Return the number of rows of an array.
+
+    Raises:
+        BadInput: it is ragged, or a single number.
+    """
+    try:
+        shape = np.shape(part)
+    except ValueError as error:
+        raise BadInput(f"{source}: {field}: {one_line(error)}; expected an array") from error
+    if not shape:
+        raise BadInput(f"{source}: {field}: found a single value, expected an array")
+    return int(shape[0])
 
 
 def _joined(source: str, field: str, parts: Sequence[ArrayLike]) -> np.ndarray:

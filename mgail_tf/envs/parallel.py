@@ -6,6 +6,7 @@ What is collected depends on how many environments there are, not on how many pr
 import contextlib
 import multiprocessing
 import os
+import pickle
 import signal
 import weakref
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ import numpy as np
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.envs.gym_env import EnvLike, copy_of, make
 from mgail_tf.envs.rollout import Collector, Policy
-from mgail_tf.errors import BadInput
+from mgail_tf.errors import BadInput, one_line
 from mgail_tf.types import Episode
 
 
@@ -100,7 +101,11 @@ class _Worker:
         context = multiprocessing.get_context("spawn")  # TensorFlow's threads do not fork
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, *share), daemon=True)
-        self._process.start()
+        try:
+            self._process.start()
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            expected = "expected one that can be pickled, its id, or workers=1"
+            raise BadInput(f"workers: environment: {one_line(error)}; {expected}") from error
         theirs.close()
         weakref.finalize(self, _end, self._pipe, self._process)
 
@@ -146,7 +151,7 @@ class Collectors(Resumable):
 
         Raises:
             BadInput: there are more workers than environments, or an environment object cannot be
-                copied.
+                copied or sent to a process.
         """
         if workers > num_envs:
             expected = f"at most {num_envs} (num_envs)"

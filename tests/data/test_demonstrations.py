@@ -190,6 +190,9 @@ def test_sha256_of_arrays_names_what_is_learnt_from(spec, episodes):
         ("actions", lambda x: [a.astype(str) for a in x]),
         ("terminated", lambda x: x[:-1]),
         ("rewards", lambda x: [r[:-1] for r in x]),
+        ("rewards", lambda x: [np.append(x[0], 0.0), x[1][:-1], *x[2:]]),  # as many in all
+        ("states", lambda x: [[[1.0], [1.0, 2.0]], *x[1:]]),
+        ("actions", lambda x: [1.0, *x[1:]]),
     ],
 )
 def test_arrays_that_do_not_fit_together_are_refused(spec, episodes, field, change):

@@ -12,6 +12,7 @@ from mgail_tf.envs.gym_env import make
 from mgail_tf.envs.parallel import Collectors
 from mgail_tf.envs.rollout import Collector
 from mgail_tf.errors import BadInput
+from tests.checks import refusal
 from tests.toys import Random, Uncopied, linear
 
 CARTPOLE = Random(make("cartpole", 0).spec)
@@ -67,3 +68,8 @@ def test_object_that_cannot_be_copied_is_one_environment_only():
     assert len(Collectors(env, 0).collect(Random(make(env, 0).spec), 60)) == 2
     with pytest.raises(BadInput, match="num_envs"):
         Collectors(env, 0, 2)
+
+
+def test_a_function_that_cannot_be_sent_to_a_process_is_refused():
+    found = refusal("workers", Collectors, lambda: make("cartpole", 0), 0, 2, workers=2)
+    assert "pickle" in found
