@@ -45,7 +45,7 @@ def job(get: dict[str, Any]) -> None:
     config = mg.override(config, RELEASED if get["released_sizes"] else [])
     config = mg.override(config, PEERS if get["peers"] else [])
     config = mg.override(config, get["set"])
-    mg.make(get["task"], 0)
+    mg.make(get["env"], 0)
     if get["peers"]:
         _import_peers()
     _flags.load_tensorflow(get["threads"])
@@ -56,7 +56,7 @@ def job(get: dict[str, Any]) -> None:
     if get["peers"]:
         sections["peers"] = peers.updates
     for section in [*get["section"], *(["peers"] if get["peers"] else [])]:
-        variants = sections[section](get["task"], config)
+        variants = sections[section](get["env"], config)
         timings = speed.measure(variants, 1 if get["smoke"] else get["rounds"])
         print(f"\n{section:42}{'each':>12}{'ratio':>9}{'first call':>13}")
         for name, seconds, first in timings:

@@ -17,6 +17,7 @@ from absl import flags
 
 import mgail_tf as mg
 from mgail_tf.config.tasks import TASKS, budget
+from mgail_tf.files import check_absent
 from mgail_tf.policies import experts
 from mgail_tf.reporting import tables
 from mgail_tf.studies import cluster_time
@@ -61,6 +62,8 @@ def _jobs(get: dict[str, Any]) -> list[cluster_time.Job]:
 
 def job(get: dict[str, Any]) -> None:
     """Print the table that the flags describe."""
+    if get["table"]:
+        check_absent(Path(get["table"]))
     jobs = _jobs(get)
     rows: list[dict[str, str]] = []
     for count in get["cores"]:

@@ -14,7 +14,7 @@ from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.agents.mgail.batches import Batch
 from mgail_tf.config.algorithms import MGAILConfig
 from mgail_tf.data.demonstrations import Demonstrations
-from mgail_tf.envs.gym_env import make
+from mgail_tf.envs.gym_env import EnvLike, make
 from mgail_tf.envs.parallel import Collectors
 from mgail_tf.envs.rollout import Collector
 from mgail_tf.policies.onnx_policy import OnnxPolicy
@@ -55,7 +55,7 @@ def measure(variants: list[Variant], rounds: int) -> list[Timing]:
     ]
 
 
-def agent_of(task: str, config: MGAILConfig, **changes: Any) -> MGAIL:
+def agent_of(task: EnvLike, config: MGAILConfig, **changes: Any) -> MGAIL:
     """Return an agent with changed settings; what its random demonstrations show plays no part."""
     # one environment step a call: then any number of updates a call will do
     calls = changes.get("updates_per_call", config.updates_per_call)
@@ -74,7 +74,7 @@ COMPILED = {"xla": "XLA, scanned", "xla_unrolled": "XLA, unrolled", "graph": "wi
 class Bench:
     """An agent and the batches of one call of `update`, from 2,000 environment steps of its own."""
 
-    def __init__(self, task: str, config: MGAILConfig, **changes: Any):
+    def __init__(self, task: EnvLike, config: MGAILConfig, **changes: Any):
         self.agent = agent = agent_of(task, config, **changes)
         collector = Collector(make(task, 0), np.random.default_rng(0))
         for episode in collector.collect(agent.acting_policy, 2000):
@@ -105,7 +105,7 @@ def noise_inside(agent: MGAIL) -> Callable[[Batch], None]:
     return lambda batches: run(batches)[0].numpy()
 
 
-def updates(task: str, config: MGAILConfig) -> list[Variant]:
+def updates(task: EnvLike, config: MGAILConfig) -> list[Variant]:
     """Return the ways to update all of MGAIL's networks; the first as `config` says."""
     other = "xla" if config.compile == "xla_unrolled" else "xla_unrolled"
     first, second = Bench(task, config), Bench(task, config, compile=other)
@@ -132,7 +132,7 @@ def updates(task: str, config: MGAILConfig) -> list[Variant]:
 # -- acting and stepping ---------------------------------------------------------------------
 
 
-def acting(task: str, config: MGAILConfig) -> list[Variant]:
+def acting(task: EnvLike, config: MGAILConfig) -> list[Variant]:
     """Return the ways to choose one action, and a step of the environment beside them."""
     agent, env = agent_of(task, config), make(task, 0)
     network, policy = agent.policy_network, agent.acting_policy
@@ -163,7 +163,7 @@ def _times(call: Callable[[], Any], count: int) -> Callable[[], Any]:
     return lambda: [call() for _ in range(count)]
 
 
-def policies(task: str, config: MGAILConfig) -> list[Variant]:
+def policies(task: EnvLike, config: MGAILConfig) -> list[Variant]:
     """Return the forms of one policy, each from states to actions in environment units.
 
     Raises:
@@ -191,7 +191,7 @@ def policies(task: str, config: MGAILConfig) -> list[Variant]:
     return found
 
 
-def stepping(task: str, config: MGAILConfig) -> list[Variant]:
+def stepping(task: EnvLike, config: MGAILConfig) -> list[Variant]:
     """Return the ways to take environment steps with a policy's actions."""
     policy = agent_of(task, config).acting_policy
     count, lanes = 2000, 8

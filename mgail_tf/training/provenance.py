@@ -33,7 +33,8 @@ def versions() -> str:
 def commit() -> str:
     """Return the source's commit, with + where mgail_tf/ or launch/ differs.
 
-    Outside git that is what the environment variable MGAIL_TF_COMMIT says, or "".
+    Where the source is no git repository of its own, that is what the environment variable
+    MGAIL_TF_COMMIT says, or "".
     """
 
     def git(*words: str) -> str:
@@ -41,6 +42,8 @@ def commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != _ROOT:
+            return os.environ.get("MGAIL_TF_COMMIT", "")  # the repository is another project's
         changed = git("status", "--porcelain", "--", "mgail_tf", "launch")
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):

@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -30,3 +31,12 @@ def test_command_is_that_of_the_script_as_a_shell_takes_it(monkeypatch):
     assert shlex.split(command) == ["python", "launch/train_mgail.py", *given]
     monkeypatch.setattr(sys, "argv", ["mine.py", "--task=hopper"])
     assert provenance.command() is None
+
+
+def test_commit_is_not_that_of_a_repository_around_an_installed_package(monkeypatch, tmp_path):
+    monkeypatch.setenv("MGAIL_TF_COMMIT", "given")
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    installed = tmp_path / "venv" / "site-packages"
+    installed.mkdir(parents=True)
+    monkeypatch.setattr(provenance, "_ROOT", installed)
+    assert provenance.commit() == "given"

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mgail_tf.config.algorithms import MGAILConfig
+from mgail_tf.envs.gym_env import EnvLike
 from mgail_tf.errors import BadInput
 from mgail_tf.studies.peers.arithmetic import EPSILON, NETWORKS, weights_of
 from mgail_tf.studies.peers.loops import jax_block, torch_block
@@ -33,7 +34,7 @@ def disagreement(before: dict[str, Any], ours: dict[str, Any], theirs: dict[str,
     return max(shares)
 
 
-def updates(task: str, config: MGAILConfig) -> list[Variant]:
+def updates(task: EnvLike, config: MGAILConfig) -> list[Variant]:
     """Return MGAIL's updates in TensorFlow, PyTorch and JAX; the first runs check the others.
 
     Raises:
