@@ -7,7 +7,7 @@ from the paper.
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -578,6 +578,24 @@ class MGAIL(Resumable):
             self.config.burn_in_steps,
         )
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs."""
+        return {**super().state_dict(), "normaliser": _arrays(self.normaliser)}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Go back to where `state_dict()` was asked.
+
+        Raises:
+            ValueError: the first steps, from which the scales of states follow, were others then.
+        """
+        for found, expected in zip(saved["normaliser"], _arrays(self.normaliser), strict=True):
+            if found.shape != expected.shape or not np.allclose(found, expected, 1e-3, 0.0):
+                raise ValueError(
+                    "the first steps were others, as of an environment whose randomness is not all "
+                    "of np_random"
+                )
+        super().load_state_dict(saved)
+
     def _parts(self) -> dict[str, Any]:
         ends = {}
         if self._judges_ends:
@@ -652,6 +670,12 @@ def _normaliser(
             steps.states, rules.are_few(len(shown), seen + spec.action_size)
         )
     return fit(shown, floor, config.state_clip, components)
+
+
+def _arrays(normaliser: Normaliser) -> list[np.ndarray]:
+    """Return what a normaliser is made of: mean, deviation, and which components are seen."""
+    seen = normaliser.components
+    return [normaliser.mean, normaliser.std, np.zeros(0) if seen is None else seen]
 
 
 def _adam(network: Any, rate: float, clip: float = GRADIENT_CLIP) -> Any:

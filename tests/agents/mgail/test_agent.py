@@ -14,6 +14,7 @@ from mgail_tf.errors import BadInput
 from mgail_tf.studies import practice
 from mgail_tf.types import Episode, Sequences
 from tests import toys
+from tests.checks import refusal
 
 TINY = MGAILConfig(
     prefill_steps=300,
@@ -377,6 +378,14 @@ def test_the_policy_that_matches_best_is_scored_and_one_astray_goes_back_to_it(
     assert not same(acting[540], acting[500])  # 0.1 from it: it did not
     episode = agent._collector.run_episode(agent.policy, stochastic=False)
     assert agent.diagnose([episode])["training_match"] == 0.3
+
+
+def test_a_checkpoint_of_other_first_steps_is_refused(shown, tmp_path):
+    agent, path = _agent(shown), tmp_path / "agent.npz"
+    agent.save(path)
+    agent.restore(path)
+    agent.normaliser = agent.normaliser._replace(std=1.1 * agent.normaliser.std)
+    assert "np_random" in refusal(str(path), agent.restore, path)
 
 
 @pytest.mark.slow
