@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import mgail_tf as mg
-
 README = Path(__file__).resolve().parent.parent / "README.md"
 
 
