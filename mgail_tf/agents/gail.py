@@ -92,7 +92,8 @@ class GAIL(Resumable):
         """Train for `env_steps` in all; see `training.run.learn` for the other arguments.
 
         Args:
-            env_steps: None: the budget of the task that the environment is, or 2 million.
+            env_steps: the last batch is a whole one, so that up to one batch more is taken. None:
+                the budget of the task that the environment is, or 2 million.
 
         Returns:
             The agent itself.

@@ -86,7 +86,8 @@ class TRPO(Resumable):
         """Train for `env_steps` in all; see `training.run.learn` for the other arguments.
 
         Args:
-            env_steps: None: the budget of the task that the environment is, or 4 million.
+            env_steps: the last batch is a whole one, so that up to one batch more is taken. None:
+                the budget of the task that the environment is, or 4 million.
 
         Returns:
             The agent itself.
