@@ -39,6 +39,7 @@ cluster-test: .venv/ready ## a sweep on two nodes of Ray, of which one is killed
 report: .venv/ready ## make all tables and pictures of README.md and docs/ again from the rows in results/
 	$(BIN)/python launch/make_tables.py
 	$(BIN)/python launch/make_figures.py
+	$(BIN)/python launch/make_figures.py --folder=results/archive/task_settings
 	$(BIN)/python launch/make_docs.py
 
 check: .venv/ready ## linters, types and tests

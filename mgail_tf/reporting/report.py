@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mgail_tf.config.tasks import TASKS
@@ -179,9 +180,10 @@ def _ablation(folder: Path) -> Iterator[Sequence[str]]:
 
 
 def _forward_models(folder: Path) -> Iterator[Sequence[str]]:
-    """Figure 5 in numbers."""
+    """Figure 5 in numbers, of the time when each task had settings of its own."""
     yield "task", "seeds", "final: GRU", "final: vanilla", "on the way: GRU", "on the way: vanilla"
-    table = read(folder / "figure5.csv", ["task", "model", "normalised", "evaluation_mean"])
+    file = folder / "archive" / "task_settings" / "figure5.csv"
+    table = read(file, ["task", "model", "normalised", "evaluation_mean"])
     for task in TASKS:
         rows = table[table["task"] == task].set_index("model")
         models = [rows.loc["GRU and Hadamard product"], rows.loc["vanilla forward model"]]
@@ -199,6 +201,24 @@ def _audit(folder: Path) -> Iterator[Sequence[str]]:
         returns = rows.set_index("audit")["return_mean"]
         audits = ("expert", "untrained", "constant", "other_sign")
         yield _name(task), algorithm.upper(), *(_number(returns[name]) for name in audits)
+
+
+def _effects(folder: Path) -> Iterator[Sequence[str]]:
+    """The actions' share of D's Jacobian in MGAIL's runs, from beginning to end."""
+    parts = ("first quarter", "second", "third", "last")
+    yield "task", "seeds", *parts
+    names = ["task", "algorithm", "variant", "seed", "num_trajectories", "env_steps"]
+    curves = read(folder / "curves.csv", [*names, "action_share"])
+    for task, settings in TASKS.items():
+        ours = (curves["task"] == task) & (curves["algorithm"] == "mgail")
+        ours &= curves["variant"] == "default"
+        ours &= curves["num_trajectories"] == settings.num_trajectories
+        rows = curves[ours]
+        progress = rows["env_steps"] / rows.groupby("seed")["env_steps"].transform("max")
+        quarter = np.ceil(4.0 * progress).clip(1, 4)
+        means = rows["action_share"].groupby(quarter).mean().reindex(range(1, 5))
+        cells = ["" if pd.isna(x) else f"{x:.2f}" for x in means]
+        yield _name(task), str(rows["seed"].nunique()), *cells
 
 
 def _gradients(folder: Path) -> Iterator[Sequence[str]]:
@@ -303,6 +323,7 @@ TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
     "ablations": _ablation,
     "forward-models": _forward_models,
     "audit": _audit,
+    "effects": _effects,
     "gradients": _gradients,
     "statistics": _statistics,
     "tests": _tests,

@@ -44,6 +44,20 @@ def test_summary_has_every_task_and_the_means_of_the_rows(tmp_path):
     assert hopper[5] == "**0.25**" and hopper[3] == f"{bc['normalised'].mean():.2f}"
 
 
+def test_effects_are_means_over_seeds_of_each_quarter_of_a_run(tmp_path):
+    run = {"algorithm": "mgail", "variant": "default", "num_trajectories": 4, "task": "hopper"}
+    points = [
+        {**run, "seed": seed, "env_steps": 100 * k, "action_share": (k + seed) / 100.0}
+        for seed in (0, 1)
+        for k in range(1, 9)  # two points a quarter
+    ]
+    others = [{**points[0], "algorithm": "gail", "seed": 7}, {**points[0], "variant": "paper"}]
+    pd.DataFrame(points + others).to_csv(tmp_path / "curves.csv", index=False)
+    page = report.fill("<!-- table: effects -->\n<!-- end -->\n", tmp_path)
+    assert "| Hopper | 2 | 0.02 | 0.04 | 0.06 | 0.08 |" in page
+    assert "| Ant | 0 |  |  |  |  |" in page
+
+
 def test_unknown_table_is_refused(tmp_path):
     with pytest.raises(BadInput, match="nosuch"):
         report.fill("<!-- table: nosuch -->\n<!-- end -->", tmp_path)
