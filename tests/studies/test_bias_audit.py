@@ -63,7 +63,8 @@ def test_each_audit_changes_what_it_says_and_no_more(algorithm):
 
     assert changed("expert") == changed("constant") == set()
     assert changed("other_sign") == {"cost"}
-    other_ways = {"cloning_bound", "match_tolerance"} if algorithm == "mgail" else set()
+    ways = {"cloning_bound", "match_tolerance", "demonstrated_share"}
+    other_ways = ways if algorithm == "mgail" else set()
     assert changed("untrained") == {"discriminator_learning_rate"} | other_ways
 
 
