@@ -240,9 +240,8 @@ class Demonstrations:
         if recorded.rewards is not None:
             arrays["rewards"] = _joined(source, "rewards", recorded.rewards)
         checked = _checked(source, arrays)
-        written = io.BytesIO()  # so that the file which `save` writes has the same name
-        cls(**checked, source="", sha256="").save(written)
-        hashed = hashlib.sha256(written.getvalue())
+        # the file which `save` writes has the same name
+        hashed = hashlib.sha256(cls(**checked, source="", sha256="")._packed())
         made = cls(**checked, source=source, sha256=hashed.hexdigest())
         if np.isfinite(recorded.expert_return):
             return dataclasses.replace(made, expert_return=recorded.expert_return)
@@ -273,12 +272,22 @@ class Demonstrations:
             rewards=[e.rewards for e in episodes],
         )
 
-    def save(self, path: str | Path | io.BytesIO) -> None:
+    def save(self, path: str | Path) -> None:
         """Write the npz file; the same demonstrations give the same bytes.
 
         Raises:
             BadInput: a file is there already, or it cannot be written.
         """
+        path = Path(path)
+        check_absent(path)
+        make_folder(path.parent)
+        try:
+            write_whole(path, self._packed())
+        except OSError as error:
+            raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
+
+    def _packed(self) -> bytes:
+        """Return what the npz file holds."""
         arrays: dict[str, Any] = {"states": self.states, "actions": self.actions}
         if not np.isnan(self.rewards).all():
             arrays["rewards"] = self.rewards
@@ -286,18 +295,9 @@ class Demonstrations:
         arrays["env_id"] = self.env_id
         if not self.ends_recorded:
             arrays["ends_recorded"] = self.ends_recorded
-        if isinstance(path, io.BytesIO):
-            np.savez_compressed(path, **arrays)
-            return
-        path = Path(path)
-        check_absent(path)
-        make_folder(path.parent)
-        written = io.BytesIO()
-        np.savez_compressed(written, **arrays)
-        try:
-            write_whole(path, written.getvalue())
-        except OSError as error:
-            raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
+        packed = io.BytesIO()
+        np.savez_compressed(packed, **arrays)
+        return packed.getvalue()
 
     def __repr__(self) -> str:
         """Return one line for a person."""

@@ -155,7 +155,10 @@ def _next(path: Path, environment: str) -> list[str]:
 
 def _clone(path: Path, config: Mapping[str, Any]) -> Path | None:
     """Return a finished run beside this one that cloned the same pairs."""
-    same = ("task", "seed", "env_kwargs", "num_trajectories", "demos_sha256", "pairs_sha256")
+    same = (
+        *("task", "seed", "env_kwargs", "num_trajectories"),
+        *("subsample", "demos_sha256", "pairs_sha256"),
+    )
     for found in sorted(path.resolve().parent.glob("*/final.json")):
         try:
             other = json.loads((found.parent / "config.json").read_text())
