@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mgail_tf.errors import UNREADABLE, BadInput, one_line
+from mgail_tf.files import written_whole
 
 KEPT = 2
 _JSON = "json"
@@ -65,13 +66,11 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_flat(state, "", arrays))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with written_whole(path) as partial, partial.open("wb") as file:
         members: dict[str, Any] = {f"a/{name}": array for name, array in arrays.items()}
         np.savez(file, **{_JSON: np.array(text), **members})
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)
@@ -126,7 +125,7 @@ def save(folder: Path, number: int, state: Mapping[str, Any]) -> Path:
     path = folder / f"checkpoint-{number:012d}.npz"
     try:
         write(path, state)
-        for old in [*_files(folder)[:-KEPT], *folder.glob(".*.partial")]:
+        for old in [*_files(folder)[:-KEPT], *folder.glob(".*.partial*")]:
             old.unlink()
     except OSError as error:
         raise BadInput(

@@ -1,7 +1,10 @@
 """Writing files and folders so that nothing is overwritten and nothing is seen half written."""
 
+import contextlib
 import json
 import math
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +58,25 @@ def to_json(data: Any) -> str:
     return json.dumps(finite(data), indent=2, allow_nan=False) + "\n"
 
 
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a file to write, which takes the place of `path` at the end: that is never half written.
+
+    Where writing fails, what was there is left as it was, and what was written is removed. Several
+    processes may write at once; the last one's file stays.
+    """
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield partial
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def write_whole(path: Path, content: str | bytes) -> None:
     """Write a text or bytes so that the file under its name is never half written."""
-    partial = path.with_name(f".{path.name}.partial")
-    if isinstance(content, bytes):
-        partial.write_bytes(content)
-    else:
-        partial.write_text(content)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        if isinstance(content, bytes):
+            partial.write_bytes(content)
+        else:
+            partial.write_text(content)

@@ -41,7 +41,7 @@ def test_last_two_are_kept_and_the_newest_is_read(tmp_path):
 
 
 def test_what_a_kill_left_half_written_is_removed(tmp_path):
-    (tmp_path / ".checkpoint-000000000001.npz.partial").write_bytes(b"half")
+    (tmp_path / ".checkpoint-000000000001.17.partial.npz").write_bytes(b"half")
     saved = checkpoint.save(tmp_path, 2, {"x": 1})
     assert [*tmp_path.iterdir()] == [saved]
 

@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -16,7 +15,7 @@ from mgail_tf.envs.evaluation import evaluate_random
 from mgail_tf.envs.gym_env import EnvLike, Observed, make, observed
 from mgail_tf.envs.rollout import Collector
 from mgail_tf.errors import BadInput, one_line
-from mgail_tf.files import make_folder
+from mgail_tf.files import make_folder, written_whole
 from mgail_tf.policies.numpy_policy import NumpyPolicy, sha256
 from mgail_tf.types import Spec
 
@@ -175,9 +174,8 @@ def save_demonstrations(demonstrations: Demonstrations, path: Path) -> None:
         BadInput: the folder cannot be made.
     """
     make_folder(path.parent)
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    demonstrations.save(partial)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        demonstrations.save(partial)
 
 
 def expert_demonstrations(

@@ -11,7 +11,7 @@ import numpy as np
 
 from mgail_tf.data.normaliser import Normaliser
 from mgail_tf.errors import UNREADABLE, BadInput
-from mgail_tf.files import check_absent, make_folder, to_json
+from mgail_tf.files import check_absent, make_folder, to_json, written_whole
 from mgail_tf.types import Spec
 
 _ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -291,10 +291,8 @@ def save_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
 
 def write_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write an npz so that the file under that name is never half written."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with written_whole(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
-    partial.replace(path)
 
 
 def read_arrays(path: str | Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from matplotlib.ticker import EngFormatter, MaxNLocator, NullFormatter
 from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.data.summary import Summary
 from mgail_tf.errors import BadInput
+from mgail_tf.files import written_whole
 from mgail_tf.reporting.run_folders import RunFolder
 from mgail_tf.reporting.tables import read
 from mgail_tf.types import Spec
@@ -270,9 +271,8 @@ def plot_runs(
             _draw_levels(axes, [curve.run for curve in curves])
         below = (0.5, -0.18)
         axes.legend(loc="upper center", bbox_to_anchor=below, frameon=False, fontsize=8)
-    partial = picture.with_name(f".{picture.stem}.partial{picture.suffix}")
-    figure.savefig(partial, dpi=150)
-    partial.replace(picture)
+    with written_whole(picture) as partial:
+        figure.savefig(partial, dpi=150)
 
 
 class _Curve(NamedTuple):

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from mgail_tf.envs.gym_env import EnvLike, Registered, make, make_rendered
 from mgail_tf.envs.rollout import Policy, SteppedPolicy, at_step
 from mgail_tf.errors import BadInput, one_line
-from mgail_tf.files import check_absent, make_folder
+from mgail_tf.files import check_absent, make_folder, written_whole
 from mgail_tf.types import Spec
 
 FRAMES_PER_SECOND = 25
@@ -137,13 +137,9 @@ def _write(rendered: Any, policies: Sequence[Policy | SteppedPolicy], film: _Fil
                 frames.append(_captioned(drawn, title, told, film.height))
                 bar.update()
     path = Path(film.path)
-    partial = path.with_name(f".{path.stem}.partial{path.suffix}")
     pictures = (np.hstack(frames) for frames in zip(*films, strict=True))
-    try:
+    with written_whole(path) as partial:
         (_write_mp4 if path.suffix == ".mp4" else _write_gif)(partial, pictures)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _write_apart(

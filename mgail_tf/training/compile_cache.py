@@ -14,6 +14,8 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
+from mgail_tf.files import write_whole
+
 LARGEST = 512 << 20  # bytes of a folder; the oldest files go first
 FLAGS = "TF_XLA_FLAGS"
 CHOICE = "MGAIL_TF_COMPILE_CACHE"  # environment variable: a folder, or "off"
@@ -84,9 +86,7 @@ def _seal(place: Path) -> None:
         for path in place.glob("*.pb"):
             sum_ = path.with_suffix(".sha256")
             if not sum_.exists():
-                partial = sum_.with_suffix(f".{os.getpid()}")
-                partial.write_text(_sha256(path))
-                partial.replace(sum_)
+                write_whole(sum_, _sha256(path))
 
 
 def _sha256(path: Path) -> str:

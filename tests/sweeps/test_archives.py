@@ -19,7 +19,7 @@ def folder(tmp_path):
     (made / "policies").mkdir()
     (made / "policies" / "step_1.npz").write_bytes(b"p")
     (made / "progress.csv").write_text("a\n1\n")
-    for unwanted in (".lock", ".policy.npz.partial", "checkpoints/.partial.npz"):
+    for unwanted in (".lock", ".policy.17.partial.npz", "checkpoints/.partial.npz"):
         (made / unwanted).write_text("unwanted")
     made.with_name("bc-x.log").write_text("said\n")
     return made
