@@ -57,7 +57,7 @@ def merge(folders: Sequence[Path], out: Path, replace: bool = False) -> list[tup
     found: dict[str, list[dict[str, str]]] = {}
     for folder in _runs(folders):
         for table, row in _rows_of(folder):
-            columns = _TABLES[table][0]
+            columns, row = _TABLES[table][0], {**dict.fromkeys(tables.ASKED), **row}
             if missing := [name for name in columns if name not in row]:
                 raise BadInput(f"{folder}: rows: found no {missing}, expected {list(columns)}")
             found.setdefault(table, []).append({name: _text(row[name]) for name in columns})

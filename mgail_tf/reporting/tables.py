@@ -13,10 +13,12 @@ from mgail_tf.files import make_folder, write_whole
 
 _SCORE = ("mode", "episodes", "return_mean", "return_std_over_episodes", "length_mean")
 RUN = ("algorithm", "variant", "num_trajectories", "subsample", "seed")
+ASKED = ("expert_queries", "expert_steps")  # empty where no expert was asked
 # results/README.md explains them
 RUN_COLUMNS = (
     *("task", "env_id", *RUN, "env_steps", *_SCORE, "normalised", "wall_seconds"),
     *("demos_sha256", "config_sha256", "commit", "versions", "prefill_steps", "evaluation_steps"),
+    *ASKED,
 )
 EXPERT_COLUMNS = (
     *("task", "env_id", "env_steps", *_SCORE, "random_return_mean", "wall_seconds"),
@@ -45,6 +47,8 @@ def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 def held(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     """Return the rows of a CSV with exactly these columns, as text; none if there is no file.
 
+    Tables that are older than the columns `ASKED` are read as if nobody had been asked.
+
     Raises:
         BadInput: it is no table, or has other columns.
     """
@@ -56,13 +60,14 @@ def held(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
             rows = list(reader)
     except (*UNREADABLE, csv.Error) as error:
         raise BadInput(f"{path}: not a table ({one_line(error)})") from error
-    if reader.fieldnames != list(columns):
+    older = [name for name in columns if name not in ASKED]
+    if reader.fieldnames not in (list(columns), older):
         found = reader.fieldnames
         raise BadInput(f"{path}: columns: found {found}, expected {list(columns)}")
     for number, row in enumerate(rows, 1):
         if None in row or None in row.values():  # too long, too short
-            raise BadInput(f"{path}: row {number}: expected {len(columns)} values")
-    return rows
+            raise BadInput(f"{path}: row {number}: expected {len(reader.fieldnames)} values")
+    return [{name: row.get(name, "") for name in columns} for row in rows]
 
 
 def check(path: Path, columns: Sequence[str]) -> None:

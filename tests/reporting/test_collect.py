@@ -11,7 +11,7 @@ from mgail_tf.errors import BadInput
 from mgail_tf.policies import experts
 from mgail_tf.policies.numpy_policy import sha256
 from mgail_tf.reporting import collect
-from mgail_tf.reporting.tables import CURVE_COLUMNS, EXPERT_COLUMNS, RUN_COLUMNS
+from mgail_tf.reporting.tables import ASKED, CURVE_COLUMNS, EXPERT_COLUMNS, RUN_COLUMNS
 from tests.reporting.runs import result_row, write_run
 
 # 100 rows, of which four have an evaluation
@@ -87,6 +87,20 @@ def test_rows_of_other_runs_are_kept_and_a_run_s_own_replaced_whole(tmp_path):
     assert found == {"0": "1.0", "1": "2.0"}
     points = pd.read_csv(out / "curves.csv").groupby("seed")["env_steps"].agg(["size", "max"])
     assert points.loc[0].tolist() == [36, 1000] and points.loc[1].tolist() == [30, 300]
+
+
+def test_queries_of_an_expert_are_kept_and_older_tables_know_of_none(tmp_path):
+    runs, out = tmp_path / "runs", tmp_path / "tables"
+    asked = result_row(algorithm="dagger", expert_queries=80, expert_steps=200)
+    first = result_row()
+    for name in ASKED:
+        first.pop(name)
+    collect.merge([write_run(runs / "bc", [first])], out)
+    older = pd.read_csv(out / "runs.csv").drop(columns=[*ASKED])
+    older.to_csv(out / "runs.csv", index=False)
+    collect.merge([write_run(runs / "dagger", [asked])], out)
+    found = {row["algorithm"]: [row[name] for name in ASKED] for row in _rows(out / "runs.csv")}
+    assert found == {"bc": ["", ""], "dagger": ["80", "200"]}
 
 
 def test_conflict_in_one_table_writes_none(tmp_path):
