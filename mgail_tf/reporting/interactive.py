@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput
 from mgail_tf.reporting.tables import read
 
-_LINES = {  # algorithm -> (label, colour)
+LINES = {  # algorithm -> (label, colour)
     "bc": ("BC", "tab:green"),
     "gail": ("GAIL", "tab:orange"),
     "mgail": ("MGAIL", "tab:blue"),
@@ -23,8 +24,8 @@ _LINES = {  # algorithm -> (label, colour)
 }
 ASKING = ("forward_training", "smile", "dagger")
 _COLUMNS = (
-    *("task", "algorithm", "variant", "num_trajectories", "subsample", "seed", "env_steps"),
-    *("mode", "normalised", "wall_seconds"),
+    *("task", "env_id", "algorithm", "variant", "num_trajectories", "subsample", "seed"),
+    *("env_steps", "mode", "normalised", "wall_seconds"),
 )
 
 
@@ -64,7 +65,7 @@ def queries_table(folder: Path) -> pd.DataFrame:
     experts = read(folder / "experts.csv", ["task", "mode", "length_mean"])
     lengths = experts.query("mode == 'deterministic'").set_index("task")["length_mean"]
     runs = _runs(folder).query("variant == 'default' and task in @tasks").copy()
-    runs = runs[runs["algorithm"].isin([*_LINES])]
+    runs = runs[runs["algorithm"].isin([*LINES])]
     held = np.ceil(runs["task"].map(lengths) / runs["subsample"])
     runs["expert_actions"] = (runs["num_trajectories"] * held).round().astype(int)
     by = ["task", "algorithm", "expert_actions"]
@@ -100,7 +101,7 @@ def plot_queries(folder: Path, picture: Path) -> list[str]:
     handles: dict[str, Any] = {}
     for task, axes in zip(tasks, grid.flat, strict=False):
         axes.axhline(1.0, color="black", lw=0.8, ls="--", label="expert as sampled")
-        for algorithm, (name, colour) in _LINES.items():
+        for algorithm, (name, colour) in LINES.items():
             rows = table[(table["task"] == task) & (table["algorithm"] == algorithm)]
             if not len(rows):
                 continue
@@ -110,7 +111,7 @@ def plot_queries(folder: Path, picture: Path) -> list[str]:
             axes.errorbar(*drawn, fmt="o-", ms=3, lw=1.2, color=colour, label=name)
         axes.set(xscale="log", title=TASKS[task].env_id if task in TASKS else task)
         axes.set_xlabel("expert actions learnt from")
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        _mark(axes, table.loc[table["task"] == task, "expert_actions"])
         handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
     for axes in grid[:, 0]:
         axes.set_ylabel("normalised score")
@@ -119,16 +120,26 @@ def plot_queries(folder: Path, picture: Path) -> list[str]:
     return tasks
 
 
+def _mark(axes: Axes, values: pd.Series) -> None:
+    """Mark the values themselves on a logarithmic axis."""
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks(sorted(set(values)))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
 def horizons_table(folder: Path) -> pd.DataFrame:
     """Return a row a task and time limit T of Forward Training's runs labelled T50, T200, ...
 
-    Empty where there are none. `launch/train_interactive.py --horizon` labels runs so.
+    Empty where there are none. `launch/train_interactive.py --horizon` labels runs so. An
+    environment that is a task's but for its time limit has that task's name.
 
     Raises:
         BadInput: runs.csv is missing, or lacks columns.
     """
     runs = _runs(folder)
     runs = runs[runs["algorithm"] == "forward_training"].copy()
+    names = {task.env_id: name for name, task in TASKS.items()}
+    runs["task"] = runs["env_id"].map(names).fillna(runs["task"])
     runs["horizon"] = runs["variant"].astype(str).str.extract(r"^T(\d+)$", expand=False)
     runs = runs.dropna(subset=["horizon"]).astype({"horizon": int})
     table = runs.groupby(["task", "horizon"]).agg(
@@ -160,13 +171,16 @@ def plot_horizons(folder: Path, picture: Path) -> list[str]:
         "wall_seconds": "seconds",
     }
     for axes, (column, name) in zip(figure.subplots(1, 3), panels.items(), strict=True):
-        for task, rows in table.groupby("task"):
-            axes.plot(rows["horizon"], rows[column], "o-", ms=3, label=task)
+        for task, rows in table.groupby(table["task"].astype(str)):
+            name_of = TASKS[task].env_id if task in TASKS else task
+            axes.plot(rows["horizon"], rows[column], "o-", ms=3, label=name_of)
         axes.set(xlabel="T, steps and policies", ylabel=name, xscale="log")
         if column != "normalised":
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        _mark(axes, table["horizon"])
         axes.legend(fontsize=7, frameon=False)
     figure.savefig(picture, dpi=150)
     return sorted(set(table["task"]))

@@ -14,6 +14,7 @@ import pandas as pd
 
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput
+from mgail_tf.reporting import interactive
 from mgail_tf.reporting.tables import read
 
 _BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -54,7 +55,7 @@ def _steps(count: float) -> str:
 
 
 def _name(task: str) -> str:
-    return TASKS[task].env_id.split("-")[0]
+    return (TASKS[task].env_id if task in TASKS else task).split("-")[0]
 
 
 def _finals(folder: Path, task: str, algorithm: str, mode: str = "deterministic") -> pd.DataFrame:
@@ -310,9 +311,29 @@ def _published(folder: Path) -> Iterator[Sequence[str]]:
     columns = ["task", "algorithm", "trajectories", "level", "env_steps", "source"]
     for _, row in read(folder / "published_interactions.csv", columns).iterrows():
         counts = ["" if pd.isna(x) else f"{x:g}" for x in (row["trajectories"], row["level"])]
-        task = _name(row["task"]) if row["task"] in TASKS else row["task"]
         steps = _steps(row["env_steps"])
-        yield task, row["algorithm"], counts[0], steps, counts[1], row["source"]
+        yield _name(row["task"]), row["algorithm"], counts[0], steps, counts[1], row["source"]
+
+
+def _queries(folder: Path) -> Iterator[Sequence[str]]:
+    """What comes of so many expert actions, asked for or demonstrated."""
+    table = interactive.queries_table(folder)
+    algorithms = [name for name in interactive.LINES if name in set(table["algorithm"])]
+    yield "task", "expert actions", *(interactive.LINES[name][0] for name in algorithms)
+    scores = table.set_index(["task", "expert_actions", "algorithm"])["normalised"].unstack()
+    for task in interactive.asked_tasks(folder):
+        for count, row in scores.loc[task].iterrows():
+            cells = ("" if pd.isna(row[name]) else f"{row[name]:.2f}" for name in algorithms)
+            yield _name(task), f"{count:,}", *cells
+
+
+def _horizons(folder: Path) -> Iterator[Sequence[str]]:
+    """What Forward Training costs and scores against its time limit."""
+    yield "task", "T, steps and policies", "seeds", "environment steps", "seconds", "normalised"
+    for _, row in interactive.horizons_table(folder).iterrows():
+        counts = str(row["horizon"]), str(row["seeds"]), _steps(row["env_steps"])
+        cost = f"{row['wall_seconds']:,.0f}"
+        yield _name(row["task"]), *counts, cost, f"{row['normalised']:.2f}"
 
 
 TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
@@ -329,4 +350,6 @@ TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
     "tests": _tests,
     "interactions": _interactions,
     "published": _published,
+    "queries": _queries,
+    "horizons": _horizons,
 }

@@ -6,11 +6,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from mgail_tf.errors import BadInput
-from mgail_tf.reporting import interactive
+from mgail_tf.reporting import interactive, report
 
 RUN = {
     **{"task": "cartpole", "variant": "default", "subsample": 10, "mode": "deterministic"},
-    **{"env_steps": 1000, "wall_seconds": 7.0, "demos_sha256": "a file"},
+    **{"env_steps": 1000, "wall_seconds": 7.0, "demos_sha256": "a file", "env_id": "CartPole-v1"},
 }
 EXPERT = {"task": "cartpole", "random_return_mean": 0, "return_mean": 200, "length_mean": 195.0}
 EXPERTS = [{**EXPERT, "mode": mode} for mode in ("deterministic", "stochastic")]
@@ -29,7 +29,8 @@ RUNS = [
     _run("dagger", 4, 0, 1.0),
     _run("dagger", 4, 0, 0.0, variant="other"),
     _run("forward_training", 20, 0, 0.8, subsample=1),
-    _run("forward_training", 20, 0, 0.7, subsample=1, variant="T50"),
+    # with another time limit it is no task, and goes by its id
+    _run("forward_training", 20, 0, 0.7, subsample=1, variant="T50", task="CartPole-v1"),
     _run("forward_training", 20, 1, 0.9, subsample=1, variant="T50"),
     _run("forward_training", 20, 0, 0.5, subsample=1, variant="T200", env_steps=9000),
 ]
@@ -57,7 +58,9 @@ def test_expert_actions_are_counted_alike_for_queries_and_demonstrations(tmp_pat
 
 def test_horizons_are_those_of_the_labels(tmp_path):
     _write(tmp_path, runs=RUNS, experts=EXPERTS)
-    table = interactive.horizons_table(tmp_path).set_index("horizon")
+    table = interactive.horizons_table(tmp_path)
+    assert set(table["task"]) == {"cartpole"}
+    table = table.set_index("horizon")
     assert table["normalised"].to_dict() == {50: 0.8, 200: 0.5}
     assert table["env_steps"].to_dict() == {50: 1000, 200: 9000}
     assert table["seeds"].to_dict() == {50: 2, 200: 1}
@@ -91,3 +94,16 @@ def test_tables_without_such_runs_are_refused(tmp_path):
     for draw in (interactive.plot_queries, interactive.plot_horizons):
         with pytest.raises(BadInput, match=r"runs\.csv: found no run of"):
             draw(tmp_path, tmp_path / "a.png")
+
+
+def test_the_page_shows_scores_by_expert_actions_and_what_a_time_limit_costs(tmp_path):
+    _write(tmp_path, runs=RUNS, experts=EXPERTS)
+    blocks = "".join(f"<!-- table: {name} -->\n<!-- end -->\n" for name in ("queries", "horizons"))
+    lines = report.fill(blocks, tmp_path).splitlines()
+    assert lines[1] == "| task | expert actions | BC | Forward Training | DAgger |"
+    assert lines[3:6] == [
+        "| CartPole | 20 | 0.50 |  | 0.90 |",
+        "| CartPole | 80 |  |  | 1.00 |",
+        "| CartPole | 3,900 |  | 0.80 |  |",
+    ]
+    assert "| CartPole | 50 | 2 | 1 k | 7 | 0.80 |" in lines
