@@ -25,7 +25,7 @@ from absl import flags
 
 import mgail_tf as mg
 from mgail_tf.config.algorithms import CONFIGS, describe
-from mgail_tf.config.tasks import TASKS, budget
+from mgail_tf.config.tasks import TASKS, budget, env_id_of
 from mgail_tf.envs.gym_env import EnvLike, Registered, make
 from mgail_tf.envs.rollout import Policy, SteppedPolicy
 from mgail_tf.errors import one_line
@@ -266,7 +266,7 @@ def environment(get: Mapping[str, Any], name: str) -> tuple[str, EnvLike]:
     if not isinstance(kwargs, dict):
         found = f"found {get['env_kwargs']}"
         raise mg.BadInput(f'--env_kwargs: {found}, expected an object such as {{"wind": 2}}')
-    name = TASKS[name].env_id if name in TASKS else name
+    name = env_id_of(name)
     return name, Registered(name, tuple(get["import"]), kwargs)
 
 

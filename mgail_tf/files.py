@@ -60,10 +60,10 @@ def to_json(data: Any) -> str:
 
 @contextlib.contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give a file to write, which takes the place of `path` at the end: that is never half written.
+    """Give a file to write instead of `path`, whose place it takes once it is whole.
 
     Where writing fails, what was there is left as it was, and what was written is removed. Several
-    processes may write at once; the last one's file stays.
+    processes may write at once: the file of the last one to end stays.
     """
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:

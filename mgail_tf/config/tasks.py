@@ -72,6 +72,11 @@ def task_of(spec: Spec) -> str:
     return spec.env_id
 
 
+def env_id_of(task: str) -> str:
+    """Return the Gymnasium id of a task; of what is no task, the id itself."""
+    return TASKS[task].env_id if task in TASKS else task
+
+
 def for_task(algorithm: str, task: str, preset: str = "default") -> Any:
     """Return an algorithm's settings: its defaults, then the preset's.
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from mgail_tf.config.tasks import TASKS
+from mgail_tf.config.tasks import TASKS, env_id_of
 from mgail_tf.errors import BadInput
 from mgail_tf.reporting.tables import read
 
@@ -99,9 +99,7 @@ def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[s
         bottom = min(bottom, scores["score"].min() - 0.05)
         top = max(top, scores["score"].max() + 0.1)
         _draw_task(axes, scores, runs[runs["task"] == task], lines)
-        axes.set(
-            xscale="log", title=TASKS[task].env_id if task in TASKS else task, ylim=(bottom, top)
-        )
+        axes.set(xscale="log", title=env_id_of(task), ylim=(bottom, top))
         axes.set_xlabel("environment steps")
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
-from mgail_tf.config.tasks import TASKS
+from mgail_tf.config.tasks import TASKS, env_id_of
 from mgail_tf.errors import BadInput
 from mgail_tf.reporting.tables import read
 
@@ -109,7 +109,7 @@ def plot_queries(folder: Path, picture: Path) -> list[str]:
             spread = [mean - rows["normalised_min"], rows["normalised_max"] - mean]
             drawn = rows["expert_actions"], mean, np.clip(spread, 0.0, None)
             axes.errorbar(*drawn, fmt="o-", ms=3, lw=1.2, color=colour, label=name)
-        axes.set(xscale="log", title=TASKS[task].env_id if task in TASKS else task)
+        axes.set(xscale="log", title=env_id_of(task))
         axes.set_xlabel("expert actions learnt from")
         _mark(axes, table.loc[table["task"] == task, "expert_actions"])
         handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
@@ -171,9 +171,8 @@ def plot_horizons(folder: Path, picture: Path) -> list[str]:
         "wall_seconds": "seconds",
     }
     for axes, (column, name) in zip(figure.subplots(1, 3), panels.items(), strict=True):
-        for task, rows in table.groupby(table["task"].astype(str)):
-            name_of = TASKS[task].env_id if task in TASKS else task
-            axes.plot(rows["horizon"], rows[column], "o-", ms=3, label=name_of)
+        for task, rows in table.groupby("task"):
+            axes.plot(rows["horizon"], rows[column], "o-", ms=3, label=env_id_of(str(task)))
         axes.set(xlabel="T, steps and policies", ylabel=name, xscale="log")
         if column != "normalised":
             axes.set_yscale("log")

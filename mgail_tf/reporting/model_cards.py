@@ -12,7 +12,7 @@ from mgail_tf.config.tasks import TASKS
 from mgail_tf.envs.evaluation import EVALUATION_SEED, MODES, evaluate
 from mgail_tf.envs.gym_env import make
 from mgail_tf.errors import BadInput, one_line
-from mgail_tf.files import make_folder, write_whole
+from mgail_tf.files import make_folder, write_whole, written_whole
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.types import Episode
 
@@ -47,10 +47,8 @@ def release(run: Path, folder: Path) -> Path:
     policy = NumpyPolicy.load(run / "policy.npz", spec)
     out = folder / task
     make_folder(out)
-    partial = out / "partial.onnx"  # what is there stays where this one cannot be written
-    partial.unlink(missing_ok=True)
-    policy.export(partial, {"versions": row["versions"]}, "onnx")
-    partial.replace(out / "policy.onnx")
+    with written_whole(out / "policy.onnx") as partial:
+        policy.export(partial, {"versions": row["versions"]}, "onnx")
     shutil.copyfile(run / "policy.npz", out / "policy.npz")
     write_whole(out / "README.md", _card(policy, config, final))
     return out

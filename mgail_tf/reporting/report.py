@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from mgail_tf.config.tasks import TASKS
+from mgail_tf.config.tasks import TASKS, env_id_of
 from mgail_tf.errors import BadInput
 from mgail_tf.reporting import interactive
 from mgail_tf.reporting.tables import read
@@ -55,7 +55,7 @@ def _steps(count: float) -> str:
 
 
 def _name(task: str) -> str:
-    return (TASKS[task].env_id if task in TASKS else task).split("-")[0]
+    return env_id_of(task).split("-")[0]
 
 
 def _finals(folder: Path, task: str, algorithm: str, mode: str = "deterministic") -> pd.DataFrame:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from mgail_tf.config.tasks import TASKS
+from mgail_tf.config.tasks import env_id_of
 from mgail_tf.errors import BadInput, one_line
 from mgail_tf.reporting import tables
 
@@ -26,7 +26,7 @@ class RunFolder(NamedTuple):
         task = self.config["task"]
         if self.final is not None:
             return self.final["rows"][0]["env_id"]
-        return TASKS[task].env_id if task in TASKS else task
+        return env_id_of(task)
 
     @property
     def place(self) -> int:
