@@ -114,7 +114,7 @@ SMOKE: dict[str, tuple[int | None, list[str]]] = {
         [
             *("prefill_steps=60", "updates_per_call=2", "updates_per_step=0.1"),
             *("horizon=3", "sequence_length=2", "compile=graph"),
-            *("cloning_bound=none", "log_std=(-1.2, -2.3)"),
+            *("cloning_bound=none", "clone_share=0", "log_std=(-1.2, -2.3)"),
         ],
     ),
 }
@@ -434,8 +434,8 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
         say("cloning, for a policy to choose from ...")
         clone = mg.BC(get["env"], inputs["demonstrations"], seed=get["seed"])
         options["candidates"] = {"cloned": clone.learn().policy}
-    if getattr(config, "cloning_bound", None):
-        say("cloning, for what the policy is held to ...")
+    if getattr(config, "cloning_bound", None) or getattr(config, "clone_share", None):
+        say("cloning, for what the policy is held to and compared with ...")
     agent = getattr(mg, algorithm.upper())(get["env"], config=config, seed=get["seed"], **inputs)
     agent.learn(
         **({} if algorithm == "bc" else {"env_steps": total}),

@@ -24,7 +24,7 @@ RELEASED = [
     "model_units=100",
 ]
 # what PyTorch and JAX compute here
-PEERS = ["value_targets=recorded", "cloning_bound=None", "policy_activation=relu"]
+PEERS = ["value_targets=recorded", "cloning_bound=None", "clone_share=0", "policy_activation=relu"]
 SECTIONS = ["updates", "acting", "stepping"]
 MORE = ["policies"]  # the exported forms: they need pip install mgail_tf[onnx]
 FLAGS = _flags.define("task", "set", "smoke", "threads")

@@ -52,6 +52,7 @@ CONFIGS = {
         sequence_length=2,
         model_noise=1.0,
         cloning_bound=None,  # no clone is fitted, which takes seconds
+        clone_share=0.0,
         log_std=(-1.2, -2.3),
         compile="graph",
     ),

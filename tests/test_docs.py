@@ -35,7 +35,7 @@ def test_the_page_takes_a_reader_from_a_class_to_a_policy_file(tmp_path):
         "mg.BC(env, learnt)": "mg.BC(env, learnt, mg.BCConfig(max_epochs=20))",
         "mg.MGAIL(env, learnt)": "mg.MGAIL(env, learnt, mg.override(mg.MGAILConfig(), "
         "['compile=graph', 'prefill_steps=100', 'updates_per_call=2', 'horizon=2', "
-        "'cloning_bound=none', 'log_std=(-1, -2)']))",
+        "'cloning_bound=none', 'clone_share=0', 'log_std=(-1, -2)']))",
         "agent.learn(20_000,": "agent.learn(120,",
     }
     for text, other in shorter.items():

@@ -27,7 +27,7 @@ def test_python_in_the_readme_runs(tmp_path):
     shorter = {
         "mg.MGAIL(env, demos, seed=0)": "mg.MGAIL(env, demos, mg.override(mg.MGAILConfig(), "
         "['compile=graph', 'prefill_steps=100', 'updates_per_call=2', 'horizon=2', "
-        "'cloning_bound=none', 'log_std=(-1, -2)']), seed=0)",
+        "'cloning_bound=none', 'clone_share=0', 'log_std=(-1, -2)']), seed=0)",
         'expert_demonstrations("hopper")': 'expert_demonstrations("hopper", episodes=4)',
         "env_steps=50_000": "env_steps=110, episodes=1",
         "episodes=50": "episodes=2",

@@ -256,7 +256,7 @@ class MGAILConfig:
     are seen. None: all."""
     updates_per_step: Positive | None = None
     """Updates of all networks per environment step. None: 60,000 over the run, fewer where state
-    and action have more than 70 components, and at most 1 a step."""
+    and action have more than 100 components, and at most 1 a step."""
     updates_per_call: PositiveInt = 50
     """Updates in one call of the compiled graph."""
     learning_rate_schedule: Literal["linear", "constant", "cosine_restarts"] = "linear"
@@ -282,6 +282,10 @@ class MGAILConfig:
     """The policy follows J only where its actions err by at most this times what those of a cloned
     policy err by on pairs that it has not learnt from; else it takes a step of cloning. Beyond the
     paper. None: it always follows J."""
+    clone_share: Share = 0.05
+    """Share of the run in which a clone of the demonstrations acts, after the first steps. All
+    networks learn from its steps, and it is what is scored until the policy matches the
+    demonstrations as well (see `match_tolerance`). Beyond the paper. 0: it never acts."""
     cloning_learning_rate: Positive = 1e-3
     """Of the policy in steps of cloning."""
     policy_batch: PositiveInt = 32

@@ -1,7 +1,7 @@
 """Maximum likelihood on pairs, stopped early on held-out ones: what cloning is made of."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -11,7 +11,13 @@ from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import BCConfig
 from mgail_tf.data.normaliser import fit
 from mgail_tf.networks.minimise import minimise
-from mgail_tf.networks.policy import cloning_error, cloning_loss, policy_for, to_numpy
+from mgail_tf.networks.policy import (
+    Policy,
+    cloning_error,
+    cloning_loss,
+    policy_for,
+    to_numpy,
+)
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.types import Spec, StateActions
 
@@ -106,15 +112,23 @@ class PolicyFit(Resumable):
         return {"network": self.network, "optimiser": self._optimiser, "rng": self._rng}
 
 
-def held_out_error(seen: Spec, pairs: StateActions, config: BCConfig, seed: int) -> float:
-    """Return by how much a policy that is cloned from pairs errs on those that are held out.
+class Clone(NamedTuple):
+    """A policy that was cloned from some pairs."""
+
+    network: Policy
+    error: float  # on the pairs that were held out
+
+
+def clone(seen: Spec, pairs: StateActions, config: BCConfig, seed: int) -> Clone:
+    """Clone a policy from pairs, and say by how much it errs on those that are held out.
 
     Args:
         pairs: standardised states [N, s] and actions [N, A] in [-1, 1] units or one-hot.
 
     Returns:
-        See `cloning_error`. Of discrete actions at least 1 / n for n pairs that are held out: so
-        few say nothing of what is rarer, and where actions can be told apart the loss has no least.
+        The policy and its `cloning_error`. Of discrete actions that is at least 1 / n for n pairs
+        that are held out: so few say nothing of what is rarer, and where actions can be told apart
+        the loss has no least.
     """
     fitted = PolicyFit(seen, config, seed)
     fitted.begin(pairs, np.random.default_rng([seed, 3]))
@@ -122,7 +136,8 @@ def held_out_error(seen: Spec, pairs: StateActions, config: BCConfig, seed: int)
     for _ in fitted.run(min(config.max_epochs, max(1, MOST_STEPS // steps))):
         pass
     error = float(cloning_error(fitted.network, *fitted.held_out))
-    return max(error, 1.0 / len(fitted.held_out.states)) if seen.discrete else error
+    least = 1.0 / len(fitted.held_out.states) if seen.discrete else 0.0
+    return Clone(fitted.network, max(error, least))
 
 
 class Cloning:

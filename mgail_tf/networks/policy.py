@@ -166,6 +166,11 @@ def policy_for(
     return GaussianPolicy(spec, hidden, activation, seed, log_std, learn_std, output, output_scale)
 
 
+def trunk(policy: Policy) -> MLP:
+    """Return the layers that give a policy's mean or logits."""
+    return policy.logits if policy.discrete else policy.mean
+
+
 def cloning_loss(policy: Policy, states: Any, actions: Any) -> Any:
     """Return the mean negative log-likelihood of actions [B, A] in states [B, S]."""
     return -tf.reduce_mean(policy.distribution(states).log_prob(actions))
@@ -190,8 +195,7 @@ def to_numpy(policy: Policy, normaliser: Normaliser, spec: Spec) -> NumpyPolicy:
         spec: of the environment, whose states `normaliser` standardises for the network. The
             policy takes all their components: those that the network does not see weigh nothing.
     """
-    trunk = policy.logits if policy.discrete else policy.mean
-    weights = [np.asarray(w) for w in trunk.get_weights()]
+    weights = [np.asarray(w) for w in trunk(policy).get_weights()]
     if (seen := normaliser.components) is not None:
         kernel = np.zeros((spec.state_size, weights[0].shape[1]), np.float32)
         mean, std = np.zeros(spec.state_size), np.ones(spec.state_size)

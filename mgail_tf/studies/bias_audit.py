@@ -63,8 +63,8 @@ def settings_of(audit: str, config: Any) -> Any:
     if audit == "untrained":
         changes["discriminator_learning_rate"] = 0.0
         if hasattr(config, "bc_weight"):  # MGAIL would learn from the expert all the same
-            changes |= {"bc_weight": 0.0, "cloning_bound": None, "match_tolerance": None}
-            changes["demonstrated_share"] = 0.0
+            changes |= {"bc_weight": 0.0, "cloning_bound": None, "clone_share": 0.0}
+            changes |= {"match_tolerance": None, "demonstrated_share": 0.0}
     elif audit == "other_sign":
         changes["cost"] = _OTHER_SIGN[config.cost]
     return dataclasses.replace(config, **changes)

@@ -30,6 +30,7 @@ SMALL = {
         sequence_length=2,
         model_units=4,
         cloning_bound=None,  # no clone is fitted, which takes seconds
+        clone_share=0.0,
         log_std=(-1.2, -2.3),
         compile="graph",
     ),
@@ -63,7 +64,7 @@ def test_each_audit_changes_what_it_says_and_no_more(algorithm):
 
     assert changed("expert") == changed("constant") == set()
     assert changed("other_sign") == {"cost"}
-    ways = {"cloning_bound", "match_tolerance", "demonstrated_share"}
+    ways = {"cloning_bound", "clone_share", "match_tolerance", "demonstrated_share"}
     other_ways = ways if algorithm == "mgail" else set()
     assert changed("untrained") == {"discriminator_learning_rate"} | other_ways
 

@@ -26,6 +26,7 @@ TINY = mg.MGAILConfig(
     bc_weight=0.0,
     policy_activation="relu",
     cloning_bound=None,
+    clone_share=0.0,
     demonstrated_share=0.0,
     state_gradient_clip=None,
     model_units=32,

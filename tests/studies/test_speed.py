@@ -26,6 +26,7 @@ TINY = dataclasses.replace(
     # what the peers compute
     value_targets="recorded",
     cloning_bound=None,
+    clone_share=0.0,
     policy_activation="relu",
     log_std=(-1.0, -2.0),  # so that nothing is cloned for it
     compile="graph",

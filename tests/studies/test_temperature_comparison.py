@@ -16,6 +16,7 @@ CONFIG = mg.MGAILConfig(
     policy_hidden=16,
     model_units=16,
     cloning_bound=None,  # no clone is fitted, which takes seconds
+    clone_share=0.0,
     log_std=(-1.2, -2.3),
     discriminator_hidden=16,
     sequence_length=2,

@@ -45,12 +45,12 @@ from mgail_tf.data.replay import ReplayBuffer
 from mgail_tf.envs.gym_env import EnvLike, make
 from mgail_tf.envs.rollout import Collector, RandomPolicy, growing_limit
 from mgail_tf.errors import BadInput
-from mgail_tf.networks.cloning import held_out_error
+from mgail_tf.networks.cloning import Clone, clone
 from mgail_tf.networks.discriminator import Discriminator, discriminator_loss, policy_cost
 from mgail_tf.networks.ema import RunningAverage, soft_update
 from mgail_tf.networks.forward_model import FORWARD_MODELS
 from mgail_tf.networks.minimise import minimise
-from mgail_tf.networks.policy import cloning_error, cloning_loss, policy_for, to_numpy
+from mgail_tf.networks.policy import cloning_error, cloning_loss, policy_for, to_numpy, trunk
 from mgail_tf.networks.value import Value
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.training import run
@@ -81,7 +81,7 @@ class MGAIL(Resumable):
 
     algorithm, unit = "mgail", "env_steps"
     diagnostic_columns = (*diagnostics.COLUMNS, "training_match")
-    _plain = ("_updates", "_accuracy", "_caution")
+    _plain = ("_updates", "_accuracy", "_caution", "_acts_since")
 
     def __init__(
         self,
@@ -148,13 +148,16 @@ class MGAIL(Resumable):
         self._strength = _strength(config, pairs, components)
         self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
         self._caution = 1.0  # share of the policy's rate that is left after it went astray
-        self._cloning_bound: float | None = None
-        error = math.nan
-        if config.cloning_bound or not config.log_std:
+        # environment steps from which on the policy acts; None: a clone still does
+        self._acts_since: int | None = None if config.clone_share else config.prefill_steps
+        cloned: Clone | None = None
+        if config.cloning_bound or config.clone_share or not config.log_std:
             cloning = BCConfig(hidden=config.policy_hidden, activation=config.policy_activation)
-            error = held_out_error(seen, self.expert, cloning, seed)
-        if config.cloning_bound:
-            self._cloning_bound = config.cloning_bound * error
+            cloned = clone(seen, self.expert, cloning, seed)
+        self._cloning_bound: float | None = None
+        if cloned and config.cloning_bound:
+            self._cloning_bound = config.cloning_bound * cloned.error
+        error = cloned.error if cloned else math.nan
         self._log_std = config.log_std or rules.exploration(error, spec.action_size)
         activation = config.critic_activation
         self.policy_network = policy_for(
@@ -166,6 +169,12 @@ class MGAIL(Resumable):
             learn_std=False,
             temperature=config.temperature,
         )
+        self._clone_weights: list[np.ndarray] = []
+        if cloned and config.clone_share:
+            present = self.policy_network.get_weights()
+            trunk(self.policy_network).set_weights(trunk(cloned.network).get_weights())
+            self._clone_weights = self.policy_network.get_weights()
+            self.policy_network.set_weights(present)
         self.discriminator = Discriminator(
             seen, config.discriminator_hidden, activation, seed + 100
         )
@@ -254,19 +263,24 @@ class MGAIL(Resumable):
         """The policy that is scored, see `policy_averaging` and `match_tolerance`."""
         if self.finished_policy:
             return self.finished_policy
-        present = self.policy_network.get_weights()
-        noise = self.acting_policy.log_std
         kept = self._safeguard.kept if self._safeguard else []
-        self.policy_network.set_weights(kept or self._average.weights)
-        averaged = self.acting_policy
-        self.policy_network.set_weights(present)
+        if not kept:
+            return self._policy_with(self._average.weights)
         # weights that were kept long ago explored more then than is needed now
-        return averaged._replace(log_std=noise) if kept else averaged
+        return self._policy_with(kept)._replace(log_std=self.acting_policy.log_std)
 
     @property
     def acting_policy(self) -> NumpyPolicy:
         """The policy that acts in training: with the present weights."""
         return to_numpy(self.policy_network, self.normaliser, self.spec)
+
+    def _policy_with(self, weights: list[np.ndarray]) -> NumpyPolicy:
+        """Return the policy as it is with other weights."""
+        present = self.policy_network.get_weights()
+        self.policy_network.set_weights(weights)
+        found = self.acting_policy
+        self.policy_network.set_weights(present)
+        return found
 
     def learn(
         self,
@@ -302,7 +316,10 @@ class MGAIL(Resumable):
                 progress = collector.env_steps / env_steps
                 collector.limit = growing_limit(config.initial_episode_steps, progress)
                 steps = min(steps_per_call, env_steps - collector.env_steps)
-                self._add(collector.collect(self.acting_policy, steps))
+                acting = self.acting_policy
+                if self._acts_since is None:
+                    acting = self._policy_with(self._clone_weights)
+                self._add(collector.collect(acting, steps))
             # Lines 7-14: train the forward model, the discriminator and the policy
             self._anneal(collector.env_steps / env_steps)
             metrics = self.update(self.sample_batches())
@@ -315,13 +332,20 @@ class MGAIL(Resumable):
     def _guard(self, before: int, env_steps: int) -> None:
         """Beyond the paper: keep a policy that matches the demonstrations, and go back to it."""
         now = self._collector.env_steps
+        if self._acts_since is None:
+            steps = now - self.config.prefill_steps
+            if steps >= self.config.clone_share * env_steps:
+                self._acts_since = now
+                if self._safeguard:
+                    self._safeguard.judge_clone(self.buffer.newest(steps), self._clone_weights)
+            return
         due = JUDGEMENTS * now // env_steps > JUDGEMENTS * before // env_steps
-        steps = min(round(WINDOW * env_steps), now - self.config.prefill_steps)
+        steps = min(round(WINDOW * env_steps), now - self._acts_since)
         if not self._safeguard or not due or steps <= 0:
             return
         if self._safeguard.judge(self.buffer.newest(steps), self._average.weights):
-            self._average.weights = list(self._safeguard.kept)
-            self.policy_network.set_weights(self._safeguard.kept)
+            self._average.weights = list(self._safeguard.own)
+            self.policy_network.set_weights(self._safeguard.own)
             self._caution *= SLOWER
             self._set_noise(now / env_steps)  # which is not what it was then
 

@@ -24,11 +24,22 @@ class Safeguard(Resumable):
     """Keeps the newest weights whose episodes are nearly as near as the nearest.
 
     Attributes:
-        kept: those weights; empty before episodes have been judged.
+        kept: those weights, of the clone or of the policy; empty before episodes have been judged.
+        own: the newest of the policy that are nearly as near as the policy's nearest.
         last: the last distance that was judged; NaN before there is one.
     """
 
-    _plain = ("kept", "last", "_steps", "_ended", "_ends", "_open", "_smallest")
+    _plain = (
+        "kept",
+        "own",
+        "last",
+        "_steps",
+        "_ended",
+        "_ends",
+        "_open",
+        "_nearest",
+        "_own_nearest",
+    )
 
     def __init__(
         self,
@@ -53,7 +64,8 @@ class Safeguard(Resumable):
         self._expert = StateActions(expert.states[rows], expert.actions[rows])
         self._expert_ends, self._normaliser, self._tolerance = ends, normaliser, tolerance
         self.kept: list[np.ndarray] = []
-        self.last = self._smallest = math.nan
+        self.own: list[np.ndarray] = []
+        self.last = self._nearest = self._own_nearest = math.nan
         self._steps = 0  # in all
         self._ended: list[list[int]] = []  # step of the end, length, whether it terminated
         self._ends: list[np.ndarray] = []  # the states then
@@ -68,18 +80,44 @@ class Safeguard(Resumable):
             self._ended = [*self._ended, ended]
             self._ends = [*self._ends, episode.states[-1]]
 
+    def judge_clone(self, recent: StateActions, weights: list[np.ndarray]) -> None:
+        """Compare steps of a clone with the demonstrations, and keep it until a policy is as near.
+
+        Args:
+            recent: the clone's steps, standardised: [N, S] and [N, A].
+            weights: of the clone.
+        """
+        if self._compare(recent):
+            self._keep(weights)
+
     def judge(self, recent: StateActions, weights: list[np.ndarray]) -> bool:
         """Compare recent steps with the demonstrations, and keep weights if they are near enough.
 
         Nothing is concluded where no episode ended within these steps.
 
         Args:
-            recent: the agent's last steps, standardised: [N, S] and [N, A].
+            recent: the policy's last steps, standardised: [N, S] and [N, A].
             weights: of the policy.
 
         Returns:
             Whether the steps are so far off that the policy has gone astray.
         """
+        if not self._compare(recent):
+            return False
+        self._keep(weights)
+        self._own_nearest = float(np.fmin(self._own_nearest, self.last))
+        if self.last <= self._own_nearest + self._tolerance:
+            self.own = list(weights)
+        return self.last > self._own_nearest + ASTRAY
+
+    def _keep(self, weights: list[np.ndarray]) -> None:
+        """Keep weights if the last distance is near enough to the smallest."""
+        self._nearest = float(np.fmin(self._nearest, self.last))
+        if self.last <= self._nearest + self._tolerance:
+            self.kept = list(weights)
+
+    def _compare(self, recent: StateActions) -> bool:
+        """Set `last` to the distance of recent steps; return whether an episode ended in them."""
         begin = self._steps - len(recent.states)
         first = sum(end <= begin for end, _, _ in self._ended)
         self._ended, self._ends = self._ended[first:], self._ends[first:]
@@ -101,7 +139,4 @@ class Safeguard(Resumable):
             (float(lengths.mean()), self._length),
             (float(terminated.mean()), self._terminated),
         )
-        self._smallest = float(np.fmin(self._smallest, self.last))
-        if self.last <= self._smallest + self._tolerance:
-            self.kept = list(weights)
-        return self.last > self._smallest + ASTRAY
+        return True

@@ -8,8 +8,8 @@ import pytest
 from mgail_tf.agents.mgail import rules
 from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.config.algorithms import BCConfig
-from mgail_tf.networks.cloning import held_out_error
-from mgail_tf.networks.policy import cloning_error, policy_for
+from mgail_tf.networks.cloning import clone
+from mgail_tf.networks.policy import cloning_error, policy_for, trunk
 from mgail_tf.types import StateActions
 from tests import toys
 from tests.agents.mgail.test_agent import TINY
@@ -33,7 +33,8 @@ def test_agent_that_is_restored_among_steps_of_cloning_goes_on_bit_for_bit(
     shown, tmp_path, monkeypatch
 ):
     # what a cloned policy errs by: this one begins above it, and soon is about there
-    monkeypatch.setattr("mgail_tf.agents.mgail.agent.held_out_error", lambda *_: 0.085)
+    cloning = "mgail_tf.agents.mgail.agent.clone"
+    monkeypatch.setattr(cloning, lambda *found: clone(*found)._replace(error=0.085))
     config = {"cloning_bound": 1.0, "log_std": None, "updates_per_call": 5, "prefill_steps": 60}
     whole, stopped, resumed = (_agent(shown, **config) for _ in range(3))
     shares = [metrics["cloning_share"] for _, metrics in whole.iterate(140)]
@@ -67,9 +68,8 @@ def test_policy_stays_within_the_bound(shown):
         for _ in agent.iterate(2000):
             pass
         errors.append(float(cloning_error(agent.policy_network, *agent.expert)))
-    assert errors[1] < 4.0 * held_out_error(
-        agent.spec, agent.expert, BCConfig(hidden=(32,), activation="tanh"), 0
-    )
+    cloned = clone(agent.spec, agent.expert, BCConfig(hidden=(32,), activation="tanh"), 0)
+    assert errors[1] < 4.0 * cloned.error
     assert errors[0] > 3.0 * errors[1]
 
 
@@ -87,16 +87,16 @@ def test_held_out_error_is_small_where_pairs_say_enough(continuous, rng):
     law = np.tanh(states[:, :2])
     noise = rng.uniform(-1.0, 1.0, law.shape).astype(np.float32)
     config = BCConfig(hidden=(32,), learning_rate=1e-2, max_epochs=200)
-    learnt = held_out_error(continuous, StateActions(states, law), config, 0)
-    unlearnable = held_out_error(continuous, StateActions(states, noise), config, 0)
-    assert learnt < 0.05 and 0.5 < unlearnable < 1.0  # two components of variance 1/3
+    learnt = clone(continuous, StateActions(states, law), config, 0)
+    unlearnable = clone(continuous, StateActions(states, noise), config, 0)
+    assert learnt.error < 0.05 and 0.5 < unlearnable.error < 1.0  # two components of variance 1/3
 
 
 def test_held_out_error_of_discrete_actions_is_no_less_than_pairs_can_tell(discrete, rng):
     states = rng.standard_normal((20, 4)).astype(np.float32)
     actions = np.eye(3, dtype=np.float32)[(states[:, 0] > 0.0).astype(int)]
     config = BCConfig(hidden=(32,), learning_rate=1e-1, max_epochs=300)
-    assert held_out_error(discrete, StateActions(states, actions), config, 0) >= 1.0 / 6
+    assert clone(discrete, StateActions(states, actions), config, 0).error >= 1.0 / 6
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,83 @@ def test_exploration_is_as_wide_as_a_clone_errs(error, first):
 
 def test_noise_of_a_run_is_given_or_follows_from_the_clone(shown):
     assert np.exp(_agent(shown).acting_policy.log_std) == pytest.approx(np.exp(-1.6))
-    error = held_out_error(
-        *(lambda a: (a.spec, a.expert))(_agent(shown)),
-        BCConfig(hidden=(32,), activation="tanh"),
-        0,
-    )
-    first, last = rules.exploration(error, 1)
+    given = _agent(shown)
+    config = BCConfig(hidden=(32,), activation="tanh")
+    first, last = rules.exploration(clone(given.spec, given.expert, config, 0).error, 1)
     agent = _agent(shown, log_std=None)
     assert agent.acting_policy.log_std == pytest.approx(first, rel=1e-5)
     agent._anneal(1.0)
     assert agent.acting_policy.log_std == pytest.approx(last, rel=1e-5)
+
+
+# -- a share of the run in which a clone acts ---------------------------------------------------
+
+
+def _cloned(agent):
+    """Return the weights of the clone that an agent like TINY fits to what is shown."""
+    seen = agent.spec._replace(state_size=agent.expert.states.shape[1])
+    config = BCConfig(hidden=(32,), activation="tanh")
+    return trunk(clone(seen, agent.expert, config, 0).network).get_weights()
+
+
+def test_a_clone_acts_for_its_share_of_the_run_and_is_scored_until_one_is_as_near(
+    shown, monkeypatch
+):
+    """Here the policy never is: its steps are judged to be far off."""
+    agent = _agent(shown, clone_share=0.2, prefill_steps=60, match_tolerance=0.03)
+    acted = []
+    collect, compare = agent._collector.collect, agent._safeguard._compare
+
+    def watched(policy, steps):
+        acted.append((agent._collector.env_steps, policy.weights))
+        return collect(policy, steps)
+
+    def judged(recent):
+        found = compare(recent)
+        agent._safeguard.last = 0.1 if len(agent._safeguard.kept) == 0 else 0.2
+        return found
+
+    monkeypatch.setattr(agent._collector, "collect", watched)
+    monkeypatch.setattr(agent._safeguard, "_compare", judged)
+    for _ in agent.iterate(1000):
+        pass
+    cloned = _cloned(agent)
+    by_clone = [all(map(np.array_equal, weights, cloned)) for _, weights in acted]
+    assert by_clone == [begin < 60 + 200 for begin, _ in acted]
+    assert 0 < sum(by_clone) < len(by_clone)
+    np.testing.assert_equal(list(agent.policy.weights), cloned)
+    assert agent._safeguard.own and not np.array_equal(agent._safeguard.own[0], cloned[0])
+
+
+def test_policy_that_matches_as_well_as_the_clone_takes_its_place(shown, monkeypatch):
+    agent = _agent(shown, clone_share=0.2, prefill_steps=60, match_tolerance=0.03)
+    monkeypatch.setattr(agent._safeguard, "_compare", lambda _: True)
+    agent._safeguard.last = 0.1
+    for _ in agent.iterate(1000):
+        pass
+    np.testing.assert_equal(agent._safeguard.kept, agent._safeguard.own)
+    assert not np.array_equal(agent.policy.weights[0], _cloned(agent)[0])
+
+
+def test_a_clone_of_discrete_actions_acts_too(discrete):
+    env = toys.Drawn(discrete)
+    shown = toys.rolled_out(env, toys.Random(discrete), 8)
+    agent = MGAIL(env, shown, dataclasses.replace(TINY, clone_share=0.5))
+    np.testing.assert_equal(agent._clone_weights, _cloned(agent))
+
+
+def test_agent_that_is_restored_while_the_clone_acts_goes_on_bit_for_bit(shown, tmp_path):
+    changes = {"clone_share": 0.5, "prefill_steps": 60, "updates_per_call": 5}
+    whole, stopped, resumed = (_agent(shown, **changes) for _ in range(3))
+    steps = [steps for steps, _ in whole.iterate(160)]
+    assert steps[1] < 60 + 80 < steps[-2]
+    iterator = stopped.iterate(160)
+    next(iterator), next(iterator)
+    stopped.save(tmp_path / "agent.npz")
+    resumed.restore(tmp_path / "agent.npz")
+    for _ in resumed.iterate(160):
+        pass
+    np.testing.assert_equal(resumed.state_dict(), whole.state_dict())
 
 
 # -- what the demonstrations' steps are good for -----------------------------------------------

@@ -115,10 +115,10 @@ def test_the_policy_learns_as_fast_as_it_is_told_apart(accuracy, rate, telling):
     ("env_steps", "components", "updates"),
     [
         (5000, 5, 1.0),
-        (60_000, 70, 1.0),
-        (120_000, 70, 0.5),
-        (60_000, 280, 0.25),
-        (5000, 280, 1.0),
+        (60_000, 100, 1.0),
+        (120_000, 100, 0.5),
+        (60_000, 400, 0.25),
+        (5000, 400, 1.0),
     ],
 )
 def test_a_long_run_makes_no_more_updates_and_one_of_dear_updates_fewer(
@@ -151,7 +151,11 @@ def test_conclusions_are_what_the_agent_does(every, terminated):
     shown = dataclasses.replace(shown, terminated=ends)
     found = rules.conclusions(shown, make(toys.linear(), 0).spec)
     config = MGAILConfig(
-        prefill_steps=200, cloning_bound=None, log_std=(-1.2, -2.3), compile="graph"
+        prefill_steps=200,
+        cloning_bound=None,
+        clone_share=0.0,
+        log_std=(-1.2, -2.3),
+        compile="graph",
     )
     agent = MGAIL(toys.linear(), shown, config)
     assert found.pairs == len(agent.expert.states)
