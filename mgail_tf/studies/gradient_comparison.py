@@ -53,7 +53,7 @@ class Estimators:
         """Take an agent as it stands."""
         self._agent, self._horizon, self._batch = agent, horizon, batch
         pairs = agent.buffer.sample(np.random.default_rng(0), (PAIRS,))
-        self._ending = agent.cost_of_ending(pairs, agent.termination_cost.value())
+        self._ending = agent.learner.cost_of_ending(pairs, agent.termination_cost.value())
 
     def batches(self, count: int, rng: np.random.Generator) -> Iterator[tuple[Sequences, Any]]:
         """Yield (burn_in_steps + 1 recorded steps, noise [T, B, A]) of `count` batches."""
@@ -63,11 +63,11 @@ class Estimators:
         for _ in range(count):
             drawn = agent.buffer.sample_sequences(rng, 1, self._batch, length)
             starts = Sequences(*(tf.constant(x[0]) for x in drawn))
-            yield starts, tf.constant(agent.policy_network.draw_noise(rng, shape))
+            yield starts, tf.constant(agent.learner.policy.draw_noise(rng, shape))
 
     def exact(self, starts: Sequences, noise: Any) -> Any:
         """Return the gradient of the mean cost, by the tape through model and discriminator."""
-        variables = self._agent.policy_network.trainable_variables
+        variables = self._agent.learner.policy.trainable_variables
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(self._costs_to_go(self._imagined(starts, noise))[0])
         return _flat(tape.gradient(loss, variables))
@@ -78,12 +78,12 @@ class Estimators:
         Args:
             baseline: take the value of the state off the cost to go.
         """
-        policy, gamma = self._agent.policy_network, self._agent.gamma
+        policy, gamma = self._agent.learner.policy, self._agent.gamma
         trajectory = self._imagined(starts, noise)
         to_go = self._costs_to_go(trajectory)
         seen = tf.stop_gradient(trajectory.states[:-1])
         if baseline:
-            to_go -= self._agent.value(seen)
+            to_go -= self._agent.learner.value(seen)
         steps = tf.range(to_go.shape[0], dtype=to_go.dtype)
         alive = tf.math.cumprod(trajectory.continuation, 0, exclusive=True)
         weight = tf.stop_gradient(gamma ** steps[:, None] * alive * to_go)
@@ -96,17 +96,17 @@ class Estimators:
     def _imagined(self, starts: Sequences, noise: Any) -> Trajectory:
         agent, warm = self._agent, self._agent.config.burn_in_steps
         states, actions, _, mask = starts
-        hidden = burn_in(agent.model, states[:warm], actions[:warm], mask[:warm])
-        dynamics = dynamics_of(agent.model)
+        hidden = burn_in(agent.learner.model, states[:warm], actions[:warm], mask[:warm])
+        dynamics = dynamics_of(agent.learner.model)
         if not agent.config.predict_termination:
             dynamics = never_terminating(dynamics)
-        return imagine(agent.policy_network, dynamics, states[warm], hidden, noise, unroll=False)
+        return imagine(agent.learner.policy, dynamics, states[warm], hidden, noise, unroll=False)
 
     def _costs_to_go(self, trajectory: Trajectory) -> Any:
         """Return costs to go [T, B] without mixing in values before the horizon."""
         agent, config = self._agent, self._agent.config
-        logits = agent.discriminator(trajectory.states[:-1], trajectory.actions)
-        values = agent.value(trajectory.states[1:]) if config.value_targets else None
+        logits = agent.learner.discriminator(trajectory.states[:-1], trajectory.actions)
+        values = agent.learner.value(trajectory.states[1:]) if config.value_targets else None
         return lambda_costs(
             policy_cost(logits, config.cost),
             trajectory.continuation,

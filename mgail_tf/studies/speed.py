@@ -100,7 +100,7 @@ def noise_inside(agent: MGAIL) -> Callable[[Batch], None]:
     def run(batches):
         noise = tf.random.normal(batches.noise.shape)
         mix = tf.random.uniform(batches.mix.shape)
-        return agent.run_updates(batches._replace(noise=noise, mix=mix))
+        return agent.learner.run_updates(batches._replace(noise=noise, mix=mix))
 
     return lambda batches: run(batches)[0].numpy()
 
@@ -125,7 +125,7 @@ def updates(task: EnvLike, config: MGAILConfig) -> list[Variant]:
         plain.variant("block of updates"),
         single.variant("a call for each update", min(20, count)),
         plain_single.variant("a call for each update", min(20, count)),
-        Variant("eager", lambda: plain_single.agent.run_updates(plain_single.batches), 1),
+        Variant("eager", lambda: plain_single.agent.learner.run_updates(plain_single.batches), 1),
     ]
 
 
@@ -135,7 +135,7 @@ def updates(task: EnvLike, config: MGAILConfig) -> list[Variant]:
 def acting(task: EnvLike, config: MGAILConfig) -> list[Variant]:
     """Return the ways to choose one action, and a step of the environment beside them."""
     agent, env = agent_of(task, config), make(task, 0)
-    network, policy = agent.policy_network, agent.acting_policy
+    network, policy = agent.learner.policy, agent.acting_policy
     state, rng, count = env.reset(), np.random.default_rng(0), 200
     seen = agent.normaliser(state)[None]
     function = tf.function(lambda states: network(states))

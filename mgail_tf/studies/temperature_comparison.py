@@ -43,33 +43,33 @@ class Estimators:
     def __init__(self, agent: MGAIL, starts: int = STARTS, seed: int = 0):
         """Take an agent as it stands, and draw the recorded states [B, S]."""
         self._agent, rng = agent, np.random.default_rng(seed)
-        self._variables = agent.policy_network.trainable_variables
+        self._variables = agent.learner.policy.trainable_variables
         pairs = agent.buffer.sample(rng, (PAIRS,))
-        self._ending = agent.cost_of_ending(pairs, agent.termination_cost.value())
+        self._ending = agent.learner.cost_of_ending(pairs, agent.termination_cost.value())
         warm = agent.config.burn_in_steps
         drawn = agent.buffer.sample_sequences(rng, 1, starts, warm + 1)
         states, actions, _, mask = (tf.constant(x[0]) for x in drawn)
-        self._hidden = burn_in(agent.model, states[:warm], actions[:warm], mask[:warm])
+        self._hidden = burn_in(agent.learner.model, states[:warm], actions[:warm], mask[:warm])
         self._states = states[warm]
-        self._dynamics = dynamics_of(agent.model)
+        self._dynamics = dynamics_of(agent.learner.model)
         if not agent.config.predict_termination:
             self._dynamics = never_terminating(self._dynamics)
 
     def noise(self, rng: np.random.Generator) -> Any:
         """Return standard Gumbel noise [B, A]."""
         shape = self._states.shape[0], self._agent.spec.action_size
-        return tf.constant(self._agent.policy_network.draw_noise(rng, shape))
+        return tf.constant(self._agent.learner.policy.draw_noise(rng, shape))
 
     def cost(self, actions: Any) -> Any:
         """Return the cost [B] of actions [B, A], one-hot or soft, in the recorded states."""
         agent, config = self._agent, self._agent.config
         found = self._dynamics(self._states, actions, self._hidden, 0)
-        logits = agent.discriminator(self._states, actions)
+        logits = agent.learner.discriminator(self._states, actions)
         after = found.next_states[None]
         return lambda_costs(
             policy_cost(logits, config.cost)[None],
             tf.sigmoid(-found.termination_logits)[None],
-            agent.value(after) if config.value_targets else None,
+            agent.learner.value(after) if config.value_targets else None,
             agent.gamma,
             td_lambda=1.0,
             termination_cost=self._ending(after),
@@ -79,7 +79,7 @@ class Estimators:
         """Return the gradient of sum_a pi(a|s) cost(s, a), averaged over states: no estimate."""
         each = tf.stop_gradient(self._costs())
         with tf.GradientTape() as tape:
-            probabilities = tf.nn.softmax(self._agent.policy_network(self._states))
+            probabilities = tf.nn.softmax(self._agent.learner.policy(self._states))
             loss = tf.reduce_mean(tf.reduce_sum(probabilities * each, -1))
         return self._flat(tape, loss)
 
@@ -102,7 +102,7 @@ class Estimators:
 
         The temperature plays no part.
         """
-        policy, each = self._agent.policy_network, tf.stop_gradient(self._costs())
+        policy, each = self._agent.learner.policy, tf.stop_gradient(self._costs())
         logits = tf.stop_gradient(policy(self._states))
         taken = tf.one_hot(tf.argmax(logits + noise, -1), each.shape[-1])
         baseline = tf.reduce_sum(tf.nn.softmax(logits) * each, -1)
@@ -120,7 +120,7 @@ class Estimators:
         return tf.stack(each, -1)
 
     def _soft(self, noise: Any, temperature: Any) -> tuple[Any, Any]:
-        scores = self._agent.policy_network(self._states) + noise
+        scores = self._agent.learner.policy(self._states) + noise
         return scores, tf.nn.softmax(scores / temperature)
 
     def _flat(self, tape: tf.GradientTape, loss: Any) -> Any:

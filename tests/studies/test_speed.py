@@ -57,9 +57,9 @@ def test_a_block_and_a_call_for_each_update_do_the_same(eager):
     block.variant("").run()
     for k in range(2):
         single.agent.update(slice_of(block.batches, slice(k, k + 1)))
-    for name in ("model", "discriminator", "policy_network", "value"):
-        ours, theirs = (getattr(b.agent, name).get_weights() for b in (block, single))
-        before = getattr(fresh.agent, name).get_weights()
+    for name in ("model", "discriminator", "policy", "value"):
+        ours, theirs = (getattr(b.agent.learner, name).get_weights() for b in (block, single))
+        before = getattr(fresh.agent.learner, name).get_weights()
         for a, b in zip(ours, theirs, strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
         assert max(np.abs(a - b).max() for a, b in zip(ours, before, strict=True)) > 1e-5
@@ -143,7 +143,9 @@ def test_losses_of_the_peers_have_the_gradients_of_the_agents(changes, eager):
     metrics = agent.update(bench.batches)
     after = arithmetic.weights_of(agent)
     # as the copy imagines: after it has followed the model
-    ema_model = {part: getattr(agent.ema_model, part).get_weights() for part in before["model"]}
+    ema_model = {
+        part: getattr(agent.learner.ema_model, part).get_weights() for part in before["model"]
+    }
     for name in arithmetic.NETWORKS:
         own = tf.nest.map_structure(tf.Variable, before[name])
         beside = arithmetic.others(name, after, ema_model, before["value"])

@@ -36,11 +36,11 @@ def test_the_exact_gradient_is_that_of_the_expected_cost(agent):
     """Of its many components, one direction by finite differences."""
     estimators = study.Estimators(agent, starts=32)
     exact = estimators.exact().numpy().astype(np.float64)
-    variables = agent.policy_network.trainable_variables
+    variables = agent.learner.policy.trainable_variables
     before = [v.numpy() for v in variables]
 
     def expected():
-        probabilities = tf.nn.softmax(agent.policy_network(estimators._states))
+        probabilities = tf.nn.softmax(agent.learner.policy(estimators._states))
         return float(tf.reduce_mean(tf.reduce_sum(probabilities * estimators._costs(), -1)))
 
     direction = np.split(exact / np.linalg.norm(exact), np.cumsum([b.size for b in before])[:-1])

@@ -1,17 +1,17 @@
-"""The losses of agents/mgail/agent.py on what `torch` and `jax.numpy` have in common."""
+"""The losses of agents/mgail/learner.py on what `torch` and `jax.numpy` have in common."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from mgail_tf.agents.mgail.agent import (
+from mgail_tf.agents.mgail.agent import MGAIL
+from mgail_tf.agents.mgail.batches import Batch
+from mgail_tf.agents.mgail.learner import (
     GRADIENT_CLIP,
-    MGAIL,
     POLICY_GRADIENT_CLIP,
     VALUE_LEARNING_RATE,
 )
-from mgail_tf.agents.mgail.batches import Batch
 from mgail_tf.config.algorithms import MGAILConfig
 
 NETWORKS = ("model", "discriminator", "policy", "value")
@@ -40,10 +40,10 @@ def weights_of(agent: MGAIL) -> dict[str, Any]:
     if agent.config.forward_model == "hadamard_gru":
         parts = ("state_in", "gru", "state_out", "action_in", "decoder")
     return {
-        "model": {name: copied(getattr(agent.model, name)) for name in parts},
-        "discriminator": {"trunk": copied(agent.discriminator.trunk)},
-        "policy": {"mean": copied(agent.policy_network.mean)},
-        "value": {"trunk": copied(agent.value.trunk)},
+        "model": {name: copied(getattr(agent.learner.model, name)) for name in parts},
+        "discriminator": {"trunk": copied(agent.learner.discriminator.trunk)},
+        "policy": {"mean": copied(agent.learner.policy.mean)},
+        "value": {"trunk": copied(agent.learner.value.trunk)},
     }
 
 
@@ -54,7 +54,7 @@ class Losses:
         self.library, self.config = library, agent.effective_config
         self.gamma = agent.gamma
         self.act = library.activations[self.config.critic_activation]
-        self.std = float(np.exp(agent.policy_network.log_std[0]))  # the same of every action
+        self.std = float(np.exp(agent.learner.policy.log_std[0]))  # the same of every action
 
     def _mlp(self, weights, x, activation, output=None):
         for i in range(0, len(weights), 2):

@@ -1,4 +1,4 @@
-"""The updates of agents/mgail/agent.py in PyTorch (eager) and JAX (one compiled block)."""
+"""The updates of agents/mgail/learner.py in PyTorch (eager) and JAX (one compiled block)."""
 
 import functools
 from collections.abc import Callable
@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from mgail_tf.agents.mgail.agent import MGAIL, VALUE_TARGET_RATE
+from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.agents.mgail.batches import Batch
+from mgail_tf.agents.mgail.learner import VALUE_TARGET_RATE
 from mgail_tf.agents.mgail.scan import slice_of
 from mgail_tf.studies.peers.arithmetic import (
     EPSILON,

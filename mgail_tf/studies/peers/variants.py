@@ -46,10 +46,10 @@ def updates(task: EnvLike, config: MGAILConfig) -> list[Variant]:
     if agent.spec.discrete:
         raise BadInput(f"--peers: found task {task}, expected one with continuous actions")
     for optimiser in (
-        agent.model_optimiser,
-        agent.discriminator_optimiser,
-        agent.policy_optimiser,
-        agent.value_optimiser,
+        agent.learner.model_optimiser,
+        agent.learner.discriminator_optimiser,
+        agent.learner.policy_optimiser,
+        agent.learner.value_optimiser,
     ):
         optimiser.epsilon = EPSILON
     before = weights_of(agent)

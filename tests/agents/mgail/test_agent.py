@@ -82,13 +82,13 @@ def test_the_policys_rate_follows_the_discriminators_accuracy(shown, eager):
     agent = _agent(shown, policy_learning_rate=None, **few, **schedule)
     told_apart, rates = 1.0, []
     for _, metrics in agent.iterate(600):
-        rates.append(float(agent.policy_optimiser.learning_rate))
+        rates.append(float(agent.learner.policy_optimiser.learning_rate))
         assert rates[-1] == pytest.approx(rules.policy_rate(told_apart, agent._telling))
         told_apart += 0.1 * (metrics["discriminator_accuracy"] - told_apart)
     assert min(rates) < max(rates)
     fixed = _agent(shown, policy_learning_rate=1e-3, **few, **schedule)
     *_, _ = fixed.iterate(400)
-    assert float(fixed.policy_optimiser.learning_rate) == pytest.approx(1e-3)
+    assert float(fixed.learner.policy_optimiser.learning_rate) == pytest.approx(1e-3)
 
 
 def test_training_episodes_are_cut_off_and_grow_over_the_run(shown, eager):
@@ -114,7 +114,7 @@ def test_termination_costs_what_is_set_or_what_is_demonstrated(shown, fixed):
 def test_where_the_expert_ends_is_not_judged_if_it_is_not_recorded(shown, eager):
     ending = dataclasses.replace(shown, terminated=np.ones(5, bool), ends_recorded=False)
     agent = _agent(ending, updates_per_call=1, updates_per_step=0.01, horizon=2)
-    assert agent.termination_cost.judged and not hasattr(agent, "end_discriminator")
+    assert agent.termination_cost.judged and agent.learner.end_discriminator is None
     *_, (steps, metrics) = agent.iterate(500)
     assert steps == 500 and np.isfinite(metrics["termination_cost"])
 
@@ -135,7 +135,10 @@ def test_a_share_of_starts_and_of_the_values_stretches_is_from_before_terminatio
 
 def test_value_learns_the_costs_of_recorded_steps(shown):
     agent = _agent(shown, gamma=0.9, td_lambda=0.5)
-    for network, bias in ((agent.discriminator, np.log(3.0)), (agent.target_value, 2.0)):
+    for network, bias in (
+        (agent.learner.discriminator, np.log(3.0)),
+        (agent.learner.target_value, 2.0),
+    ):
         weights = [np.zeros_like(w) for w in network.get_weights()]
         weights[-1][:] = bias  # D = 3/4 everywhere, so a step costs log 4; the value is 2
         network.set_weights(weights)
@@ -146,7 +149,7 @@ def test_value_learns_the_costs_of_recorded_steps(shown):
     terminated = np.array([[0.0, 0.0], [0.0, 1.0]], np.float32)  # the second row ends the task
     mask = np.array([[0.0, 1.0], [1.0, 1.0]], np.float32)
     zeros = np.zeros((3, 2, 2), np.float32), np.zeros((2, 2, 1), np.float32)
-    recorded, to_go = agent._judge(
+    recorded, to_go = agent.learner._judge(
         batch._replace(recorded=Sequences(*zeros, terminated, mask)), lambda states: 7.0
     )
     cost = 0.1 * np.log(4.0)
@@ -172,7 +175,8 @@ def test_deviation_and_learning_rates_are_linear_over_the_run(shown):
         for name in names:
             first = getattr(TINY, f"{name}_learning_rate")
             rates = [
-                float(getattr(a, f"{name}_optimiser").learning_rate) for a in (agent, constant)
+                float(getattr(a.learner, f"{name}_optimiser").learning_rate)
+                for a in (agent, constant)
             ]
             np.testing.assert_allclose(rates, [(1.0 - 0.9 * progress) * first, first], rtol=1e-5)
 
@@ -189,13 +193,13 @@ def test_rates_of_model_and_discriminator_restart_in_ever_longer_periods(shown):
         (200, 0.5),
         (300, 1.0),
     ):
-        agent._updates = updates
+        agent.learner.updates = updates
         agent._anneal(0.5)
         for name in ("model", "discriminator"):
-            rate = float(getattr(agent, f"{name}_optimiser").learning_rate)
+            rate = float(getattr(agent.learner, f"{name}_optimiser").learning_rate)
             expected = share * getattr(TINY, f"{name}_learning_rate")
             np.testing.assert_allclose(rate, expected, rtol=1e-3)
-        rate = float(agent.policy_optimiser.learning_rate)
+        rate = float(agent.learner.policy_optimiser.learning_rate)
         np.testing.assert_allclose(rate, 0.55 * TINY.policy_learning_rate, rtol=1e-5)
     with pytest.raises(BadInput, match=r"^restart_period: found 1, expected at least"):
         _agent(shown, **restarts | {"restart_period": 1, "updates_per_call": 2})
@@ -263,15 +267,15 @@ def test_an_update_moves_every_variable_of_every_network(spec, drawn, settings):
     """The policy's by the gradient through the model alone: nothing is cloned."""
     agent = drawn(spec, **settings)
     networks = {
-        "model": agent.model,
-        "ema_model": agent.ema_model,
-        "discriminator": agent.discriminator,
-        "policy": agent.policy_network,
-        "value": agent.value,
-        "target_value": agent.target_value,
+        "model": agent.learner.model,
+        "ema_model": agent.learner.ema_model,
+        "discriminator": agent.learner.discriminator,
+        "policy": agent.learner.policy,
+        "value": agent.learner.value,
+        "target_value": agent.learner.target_value,
     }
     if agent.termination_cost.judged:
-        networks["end_discriminator"] = agent.end_discriminator
+        networks["end_discriminator"] = agent.learner.end_discriminator
     variables = {
         f"{name}/{v.path}": (v, v.numpy())
         for name, network in networks.items()
@@ -287,7 +291,7 @@ def test_an_update_moves_every_variable_of_every_network(spec, drawn, settings):
 
 def _error(agent, held, slot):
     """Return by how much the EMA model misses a slot's next state, after two steps of burn-in."""
-    standardise, model = agent.normaliser, agent.ema_model
+    standardise, model = agent.normaliser, agent.learner.ema_model
     hidden = np.zeros([1, model.hidden_size], np.float32)
     for i in range(slot - min(2, held["step"][slot]), slot + 1):
         ahead, hidden, _ = model(
@@ -299,7 +303,8 @@ def _error(agent, held, slot):
 @pytest.mark.parametrize("model", ["hadamard_gru", "vanilla"])
 def test_model_noise_draws_whole_errors_of_the_ema_model(continuous, drawn, model):
     agent = drawn(continuous, forward_model=model, model_noise=2.0, horizon=4)
-    agent.model.set_weights([w + 1.0 for w in agent.model.get_weights()])  # not this one's
+    newest = agent.learner.model  # whose errors are not drawn
+    newest.set_weights([w + 1.0 for w in newest.get_weights()])
     errors = agent._batches.draw(agent.buffer, 4.0).model_errors
     assert errors.shape == (1, 4, 8, 3)
     held = agent.buffer.state_dict()
@@ -363,7 +368,8 @@ def test_the_policy_that_matches_best_is_scored_and_one_astray_goes_back_to_it(
     scored, acting, rates = {}, {}, {}
     for steps, _ in agent.iterate(800):
         scored[steps], acting[steps] = agent.policy, agent.acting_policy
-        rates[steps] = float(agent.policy_optimiser.learning_rate) / (1.0 - 0.9 * steps / 800)
+        rate = float(agent.learner.policy_optimiser.learning_rate)
+        rates[steps] = rate / (1.0 - 0.9 * steps / 800)
         if steps == 540:
             break
 
@@ -410,10 +416,10 @@ def test_what_follows_from_first_steps_and_ends_is_resumed_exactly(tmp_path):
     for _ in range(3):
         assert next(whole_steps) == next(resumed_steps)
     assert whole._safeguard.last == resumed._safeguard.last
-    for network in ("policy_network", "end_discriminator", "value"):
+    for network in ("policy", "end_discriminator", "value"):
         for ours, theirs in zip(
-            getattr(whole, network).get_weights(),
-            getattr(resumed, network).get_weights(),
+            getattr(whole.learner, network).get_weights(),
+            getattr(resumed.learner, network).get_weights(),
             strict=True,
         ):
             np.testing.assert_array_equal(ours, theirs)

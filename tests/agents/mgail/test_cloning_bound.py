@@ -24,9 +24,9 @@ def test_policy_is_cloned_where_it_errs_by_more_than_the_bound(shown, bound, sha
     agent = _agent(shown, cloning_bound=bound)
     metrics = agent.update(agent.sample_batches())
     assert metrics["cloning_share"] == share
-    steps = int(agent.cloning_optimiser.iterations), int(agent.policy_optimiser.iterations)
-    count = agent.config.updates_per_call
-    assert steps == ((count, 0) if share else (0, count))
+    learner, count = agent.learner, agent.config.updates_per_call
+    steps = [int(x.iterations) for x in (learner.cloning_optimiser, learner.policy_optimiser)]
+    assert steps == ([count, 0] if share else [0, count])
 
 
 def test_agent_that_is_restored_among_steps_of_cloning_goes_on_bit_for_bit(
@@ -67,7 +67,7 @@ def test_policy_stays_within_the_bound(shown):
         agent = _agent(shown, cloning_bound=bound, cloning_learning_rate=3e-3, **changes)
         for _ in agent.iterate(2000):
             pass
-        errors.append(float(cloning_error(agent.policy_network, *agent.expert)))
+        errors.append(float(cloning_error(agent.learner.policy, *agent.expert)))
     cloned = clone(agent.spec, agent.expert, BCConfig(hidden=(32,), activation="tanh"), 0)
     assert errors[1] < 4.0 * cloned.error
     assert errors[0] > 3.0 * errors[1]

@@ -160,7 +160,7 @@ def test_conclusions_are_what_the_agent_does(every, terminated):
     agent = MGAIL(toys.linear(), shown, config)
     assert found.pairs == len(agent.expert.states)
     assert found.components == agent.normaliser.mean.size + 1
-    assert found.strength == agent._strength
+    assert found.strength == agent._settled.strength
     assert found.gamma == agent.gamma == (0.98 if terminated else 0.97)
     assert f"discount       {found.gamma}, about" in str(found)
     assert found.ends_judged == agent.termination_cost.judged == bool(terminated)
