@@ -282,10 +282,11 @@ class MGAILConfig:
     """The policy follows J only where its actions err by at most this times what those of a cloned
     policy err by on pairs that it has not learnt from; else it takes a step of cloning. Beyond the
     paper. None: it always follows J."""
-    clone_share: Share = 0.05
-    """Share of the run in which a clone of the demonstrations acts, after the first steps. All
-    networks learn from its steps, and it is what is scored until the policy matches the
-    demonstrations as well (see `match_tolerance`). Beyond the paper. 0: it never acts."""
+    clone_share: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.05
+    """Share of the run in which a clone of the demonstrations acts, after the random actions and
+    before the first update. Its steps are learnt from, and it is what is scored until the policy
+    matches the demonstrations as well (see `match_tolerance`). Beyond the paper. 0: it never
+    acts."""
     cloning_learning_rate: Positive = 1e-3
     """Of the policy in steps of cloning."""
     policy_batch: PositiveInt = 32

@@ -114,8 +114,7 @@ class MGAIL(Resumable):
         self._telling = not gentle and not self.termination_cost.judged
         self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
         self._caution = 1.0  # share of the policy's rate that is left after it went astray
-        # environment steps from which on the policy acts; None: a clone still does
-        self._acts_since: int | None = None if config.clone_share else config.prefill_steps
+        self._acts_since = config.prefill_steps  # environment steps that others than it have taken
         cloned = self._clone(seen)
         error = cloned.error if cloned else math.nan
         self._settled = Settled(
@@ -129,7 +128,7 @@ class MGAIL(Resumable):
             seen, config, self._settled, self.termination_cost, self._policy_rate, seed
         )
         self._clone_weights: list[np.ndarray] = []
-        if cloned and config.clone_share:
+        if cloned:
             present = self.learner.policy.get_weights()
             trunk(self.learner.policy).set_weights(trunk(cloned.network).get_weights())
             self._clone_weights = self.learner.policy.get_weights()
@@ -221,16 +220,15 @@ class MGAIL(Resumable):
         per_step = config.updates_per_step or rules.updates_per_step(env_steps, self._components)
         self._updates_per_step = per_step
         steps_per_call = config.steps_per_call(per_step)
+        if not self.learner.updates and config.clone_share:
+            self._try_clone(int(config.clone_share * (env_steps - collector.env_steps)))
         while (before := collector.env_steps) < env_steps:  # Line 2
             # Lines 3-6: act on the environment, push the steps into the buffer
             if self.learner.updates:  # before them come the first steps
                 progress = collector.env_steps / env_steps
                 collector.limit = growing_limit(config.initial_episode_steps, progress)
                 steps = min(steps_per_call, env_steps - collector.env_steps)
-                acting = self.acting_policy
-                if self._acts_since is None:
-                    acting = self._policy_with(self._clone_weights)
-                self._add(collector.collect(acting, steps))
+                self._add(collector.collect(self.acting_policy, steps))
             # Lines 7-14: train the forward model, the discriminator and the policy
             self._anneal(collector.env_steps / env_steps)
             metrics = self.update(self.sample_batches())
@@ -240,16 +238,17 @@ class MGAIL(Resumable):
             metrics |= {"return": float(recent[0]), "length": float(recent[1])}
             yield collector.env_steps, metrics
 
+    def _try_clone(self, steps: int) -> None:
+        """Beyond the paper: act as a clone of the demonstrations, and judge its steps."""
+        if steps:
+            self._add(self._collector.collect(self._policy_with(self._clone_weights), steps))
+            self._acts_since += steps
+            if self._safeguard:
+                self._safeguard.judge_clone(self.buffer.newest(steps), self._clone_weights)
+
     def _guard(self, before: int, env_steps: int) -> None:
         """Beyond the paper: keep a policy that matches the demonstrations, and go back to it."""
         now = self._collector.env_steps
-        if self._acts_since is None:
-            steps = now - self.config.prefill_steps
-            if steps >= self.config.clone_share * env_steps:
-                self._acts_since = now
-                if self._safeguard:
-                    self._safeguard.judge_clone(self.buffer.newest(steps), self._clone_weights)
-            return
         due = JUDGEMENTS * now // env_steps > JUDGEMENTS * before // env_steps
         steps = min(round(WINDOW * env_steps), now - self._acts_since)
         if not self._safeguard or not due or steps <= 0:

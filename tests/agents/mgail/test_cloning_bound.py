@@ -128,7 +128,7 @@ def _cloned(agent):
     return trunk(clone(seen, agent.expert, config, 0).network).get_weights()
 
 
-def test_a_clone_acts_for_its_share_of_the_run_and_is_scored_until_one_is_as_near(
+def test_a_clone_acts_before_the_first_update_and_is_scored_until_one_is_as_near(
     shown, monkeypatch
 ):
     """Here the policy never is: its steps are judged to be far off."""
@@ -137,7 +137,7 @@ def test_a_clone_acts_for_its_share_of_the_run_and_is_scored_until_one_is_as_nea
     collect, compare = agent._collector.collect, agent._safeguard._compare
 
     def watched(policy, steps):
-        acted.append((agent._collector.env_steps, policy.weights))
+        acted.append((agent.learner.updates, steps, policy.weights))
         return collect(policy, steps)
 
     def judged(recent):
@@ -150,9 +150,11 @@ def test_a_clone_acts_for_its_share_of_the_run_and_is_scored_until_one_is_as_nea
     for _ in agent.iterate(1000):
         pass
     cloned = _cloned(agent)
-    by_clone = [all(map(np.array_equal, weights, cloned)) for _, weights in acted]
-    assert by_clone == [begin < 60 + 200 for begin, _ in acted]
-    assert 0 < sum(by_clone) < len(by_clone)
+    (updates, steps, weights), *others = acted
+    assert updates == 0 and steps == 188  # a fifth of what the random actions have left
+    np.testing.assert_equal(list(weights), cloned)
+    assert len(others) > 1
+    assert not any(np.array_equal(weights[0], cloned[0]) for _, _, weights in others)
     np.testing.assert_equal(list(agent.policy.weights), cloned)
     assert agent._safeguard.own and not np.array_equal(agent._safeguard.own[0], cloned[0])
 
@@ -174,18 +176,21 @@ def test_a_clone_of_discrete_actions_acts_too(discrete):
     np.testing.assert_equal(agent._clone_weights, _cloned(agent))
 
 
-def test_agent_that_is_restored_while_the_clone_acts_goes_on_bit_for_bit(shown, tmp_path):
+def test_agent_that_is_restored_after_the_clone_has_acted_goes_on_bit_for_bit(shown, tmp_path):
     changes = {"clone_share": 0.5, "prefill_steps": 60, "updates_per_call": 5}
     whole, stopped, resumed = (_agent(shown, **changes) for _ in range(3))
     steps = [steps for steps, _ in whole.iterate(160)]
-    assert steps[1] < 60 + 80 < steps[-2]
-    iterator = stopped.iterate(160)
-    next(iterator), next(iterator)
+    assert steps[0] == 60 + 50
+    next(stopped.iterate(160))
     stopped.save(tmp_path / "agent.npz")
     resumed.restore(tmp_path / "agent.npz")
-    for _ in resumed.iterate(160):
-        pass
+    assert [steps for steps, _ in resumed.iterate(160)] == steps[1:]
     np.testing.assert_equal(resumed.state_dict(), whole.state_dict())
+
+
+def test_a_clone_leaves_a_step_to_learn_from(shown):
+    agent = _agent(shown, clone_share=0.99, prefill_steps=60)
+    assert [steps for steps, _ in agent.iterate(61)] == [60, 61]
 
 
 # -- what the demonstrations' steps are good for -----------------------------------------------
