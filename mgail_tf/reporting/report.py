@@ -336,6 +336,25 @@ def _horizons(folder: Path) -> Iterator[Sequence[str]]:
         yield _name(row["task"]), *counts, cost, f"{row['normalised']:.2f}"
 
 
+def _practice(folder: Path) -> Iterator[Sequence[str]]:
+    """The default settings on tasks outside the paper."""
+    names = ["task", "algorithm", "num_trajectories", "seed", "env_steps", "mode", "normalised"]
+    rows = read(folder / "practice.csv", names)
+    rows = rows[rows["mode"] == "deterministic"]
+    algorithms = [name for name in ("bc", "gail", "mgail") if name in set(rows["algorithm"])]
+    yield "task", "trajectories", "seeds", "MGAIL's steps", *(name.upper() for name in algorithms)
+    for (task, count), cell in rows.groupby(["task", "num_trajectories"]):
+        ours = cell[cell["algorithm"] == "mgail"]
+        cells = (_spread(cell.loc[cell["algorithm"] == name, "normalised"]) for name in algorithms)
+        yield str(task), str(count), _seeds(ours["seed"]), _steps(ours["env_steps"].mean()), *cells
+
+
+def _spread(scores: pd.Series) -> str:
+    """Return the mean of scores with the lowest and the highest; nothing of none."""
+    ends = f" ({scores.min():.2f} to {scores.max():.2f})" if len(scores) > 1 else ""
+    return f"{scores.mean():.2f}{ends}" if len(scores) else ""
+
+
 TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
     "summary": _summary,
     "scores": _scores,
@@ -352,4 +371,5 @@ TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
     "published": _published,
     "queries": _queries,
     "horizons": _horizons,
+    "practice": _practice,
 }
