@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mgail_tf.agents.mgail import agent as mgail
+from mgail_tf.agents.mgail import learner
 from mgail_tf.config.algorithms import CONFIGS
 from mgail_tf.config.presets import PRESETS
 from mgail_tf.envs.gym_env import make
@@ -380,7 +380,7 @@ def test_numbers_that_are_not_finite_stop_the_run(
     if setting:
         flags.append(f"--set={setting}=1e39")
     else:  # the value's rate is no setting
-        monkeypatch.setattr(mgail, "VALUE_LEARNING_RATE", 1e39)
+        monkeypatch.setattr(learner, "VALUE_LEARNING_RATE", 1e39)
     assert run(script, "--task=cartpole", *flags) == 1
     (said,) = [x for x in capsys.readouterr().err.splitlines() if x.startswith("error")]
     assert said.startswith(f"error: {metric}") and f" of {out}; " in said
