@@ -50,7 +50,7 @@ class MGAIL(Resumable):
 
     algorithm, unit = "mgail", "env_steps"
     diagnostic_columns = (*diagnostics.COLUMNS, "training_match")
-    _plain = ("_accuracy", "_caution", "_acts_since")
+    _plain = ("_accuracy", "_caution")
 
     def __init__(
         self,
@@ -114,7 +114,6 @@ class MGAIL(Resumable):
         self._telling = not gentle and not self.termination_cost.judged
         self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
         self._caution = 1.0  # share of the policy's rate that is left after it went astray
-        self._acts_since = config.prefill_steps  # environment steps that others than it have taken
         cloned = self._clone(seen)
         error = cloned.error if cloned else math.nan
         self._settled = Settled(
@@ -221,7 +220,7 @@ class MGAIL(Resumable):
         self._updates_per_step = per_step
         steps_per_call = config.steps_per_call(per_step)
         if not self.learner.updates and config.clone_share:
-            self._try_clone(int(config.clone_share * (env_steps - collector.env_steps)))
+            self._try_clone(self._steps_of_others(env_steps) - collector.env_steps)
         while (before := collector.env_steps) < env_steps:  # Line 2
             # Lines 3-6: act on the environment, push the steps into the buffer
             if self.learner.updates:  # before them come the first steps
@@ -238,11 +237,15 @@ class MGAIL(Resumable):
             metrics |= {"return": float(recent[0]), "length": float(recent[1])}
             yield collector.env_steps, metrics
 
+    def _steps_of_others(self, env_steps: int) -> int:
+        """Return how many steps of a run random actions and the clone take, before the policy."""
+        first = self.config.prefill_steps
+        return first + int(self.config.clone_share * (env_steps - first))
+
     def _try_clone(self, steps: int) -> None:
         """Beyond the paper: act as a clone of the demonstrations, and judge its steps."""
         if steps:
             self._add(self._collector.collect(self._policy_with(self._clone_weights), steps))
-            self._acts_since += steps
             if self._safeguard:
                 self._safeguard.judge_clone(self.buffer.newest(steps), self._clone_weights)
 
@@ -250,7 +253,7 @@ class MGAIL(Resumable):
         """Beyond the paper: keep a policy that matches the demonstrations, and go back to it."""
         now = self._collector.env_steps
         due = JUDGEMENTS * now // env_steps > JUDGEMENTS * before // env_steps
-        steps = min(round(WINDOW * env_steps), now - self._acts_since)
+        steps = min(round(WINDOW * env_steps), now - self._steps_of_others(env_steps))
         if not self._safeguard or not due or steps <= 0:
             return
         if self._safeguard.judge(self.buffer.newest(steps), self._average.weights):
