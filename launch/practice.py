@@ -4,7 +4,8 @@
     python launch/practice.py --tasks=point_mass --trajectories=1,5,50 --seeds=0,1,2
 
 Demonstrations are of scripted experts, every pair of them. --set changes MGAIL's settings only.
-Called again, it goes on where it was stopped. lunar_lander needs `pip install "gymnasium[box2d]"`.
+Called again, it goes on where it was stopped. The point mass has a success rate too: the share of
+its episodes that end at the goal. lunar_lander needs `pip install "gymnasium[box2d]"`.
 """
 
 import json
@@ -31,8 +32,8 @@ flags.DEFINE_string(
 STEPS = {"bc": 0, "gail": 300_000, "mgail": 20_000}
 COLUMNS = (
     *("task", "algorithm", "num_trajectories", "seed", "env_steps", "mode"),
-    *("return_mean", "return_std_over_episodes", "length_mean", "normalised", "wall_seconds"),
-    "commit",
+    *("return_mean", "return_std_over_episodes", "length_mean", "normalised", "success_rate"),
+    *("wall_seconds", "commit"),
 )
 KEY = COLUMNS[:6]
 
@@ -47,6 +48,16 @@ def _numbers(get: dict[str, Any], name: str, least: int) -> list[int]:
         if not text.isdigit() or int(text) < least:
             raise mg.BadInput(f"--{name}: found {text!r}, expected whole numbers from {least} on")
     return [int(text) for text in get[name]]
+
+
+def _rows(run_dir: Path, task: str) -> list[dict[str, Any]]:
+    """Return the table's rows of a finished run, one for each mode of acting."""
+    final = json.loads((run_dir / "final.json").read_text())
+    rows = [{**row, "task": task} for row in final["rows"]]
+    for row in rows:
+        success = final["success_rates"][row["mode"]]
+        row["success_rate"] = "" if success is None else round(success, 4)
+    return [{column: row[column] for column in COLUMNS} for row in rows]
 
 
 def job(get: dict[str, Any]) -> None:
@@ -79,10 +90,7 @@ def job(get: dict[str, Any]) -> None:
                     agent = agents[name](env, shown, config, seed)
                     steps = () if name == "bc" else (get["env_steps"] or STEPS[name],)
                     agent.learn(*steps, run_dir, resume=True, episodes=get["episodes"])
-                    rows = json.loads((run_dir / "final.json").read_text())["rows"]
-                    for row in rows:
-                        row["task"] = task
-                    rows = [{column: row[column] for column in COLUMNS} for row in rows]
+                    rows = _rows(run_dir, task)
                     tables.merge(table, rows, KEY)
                     print(
                         f"{task:16}{name:10}{count:6}{seed:6}{rows[0]['return_mean']:10.1f}"

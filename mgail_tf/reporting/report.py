@@ -339,14 +339,18 @@ def _horizons(folder: Path) -> Iterator[Sequence[str]]:
 def _practice(folder: Path) -> Iterator[Sequence[str]]:
     """The default settings on tasks outside the paper."""
     names = ["task", "algorithm", "num_trajectories", "seed", "env_steps", "mode", "normalised"]
-    rows = read(folder / "practice.csv", names)
+    rows = read(folder / "practice.csv", [*names, "success_rate"])
     rows = rows[rows["mode"] == "deterministic"]
     algorithms = [name for name in ("bc", "gail", "mgail") if name in set(rows["algorithm"])]
-    yield "task", "trajectories", "seeds", "MGAIL's steps", *(name.upper() for name in algorithms)
+    shown = [name.upper() for name in algorithms]
+    successes = (f"{name}: success" for name in shown)
+    yield "task", "shown", "seeds", "MGAIL's steps", *shown, *successes
     for (task, count), cell in rows.groupby(["task", "num_trajectories"]):
-        ours = cell[cell["algorithm"] == "mgail"]
-        cells = (_spread(cell.loc[cell["algorithm"] == name, "normalised"]) for name in algorithms)
-        yield str(task), str(count), _seeds(ours["seed"]), _steps(ours["env_steps"].mean()), *cells
+        of = {name: cell[cell["algorithm"] == name] for name in algorithms}
+        counts = str(count), _seeds(of["mgail"]["seed"]), _steps(of["mgail"]["env_steps"].mean())
+        scores = (_spread(each["normalised"]) for each in of.values())
+        rates = (each["success_rate"].mean() for each in of.values())
+        yield str(task), *counts, *scores, *("" if pd.isna(x) else f"{x:.0%}" for x in rates)
 
 
 def _spread(scores: pd.Series) -> str:
