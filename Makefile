@@ -24,7 +24,7 @@ setup: .venv/ready ## make .venv with everything in it (1 to 3 minutes)
 imitate: .venv/ready ## the main job: MGAIL against BC and the expert; TASK=hopper SEED=0; goes on where it was stopped
 	$(BIN)/python launch/quickstart.py --task=$(TASK) --seed=$(SEED) --resume
 
-test: .venv/ready ## all tests (5 to 7 minutes after set-up)
+test: .venv/ready ## all tests (6 to 16 minutes after set-up)
 	$(PYTEST) tests
 
 quick: .venv/ready ## the mathematics and one smoke run (30 to 45 seconds)

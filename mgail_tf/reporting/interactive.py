@@ -77,7 +77,7 @@ def queries_table(folder: Path) -> pd.DataFrame:
         normalised_min=("normalised", "min"),
         normalised_max=("normalised", "max"),
     )
-    return table.reset_index().round(4)
+    return table.reset_index().round(6)
 
 
 def plot_queries(folder: Path, picture: Path) -> list[str]:
@@ -149,7 +149,7 @@ def horizons_table(folder: Path) -> pd.DataFrame:
         normalised=("normalised", "mean"),
         normalised_min=("normalised", "min"),
     )
-    return table.reset_index().round(4)
+    return table.reset_index().round(6)
 
 
 def plot_horizons(folder: Path, picture: Path) -> list[str]:
