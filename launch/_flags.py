@@ -21,6 +21,7 @@ if platform.machine() in ("x86_64", "AMD64"):
 
 sys.path.append(os.getcwd())  # --task=my_module:MyEnv-v0 of a module in the current folder
 
+import gymnasium
 from absl import flags
 
 import mgail_tf as mg
@@ -242,6 +243,15 @@ def _run(
     return 0
 
 
+def _task_names() -> dict[str, str]:
+    """Return the names of tasks by their ids, where the id alone has the task's time limit."""
+    return {
+        task.env_id: name
+        for name, task in TASKS.items()
+        if gymnasium.spec(task.env_id).max_episode_steps == task.max_steps
+    }
+
+
 def environment(get: Mapping[str, Any], name: str) -> tuple[str, EnvLike]:
     """Return the name of a task or an id, and what makes its environment as the flags say.
 
@@ -256,8 +266,7 @@ def environment(get: Mapping[str, Any], name: str) -> tuple[str, EnvLike]:
         except Exception as error:  # whatever a user's module raises
             raise mg.BadInput(f"--import={module}: {one_line(error)}") from error
     if not get["env_kwargs"]:
-        ids = {task.env_id: key for key, task in TASKS.items() if task.max_steps is None}
-        name = ids.get(name, name)
+        name = _task_names().get(name, name)
         return name, Registered(name, tuple(get["import"])) if get["import"] else name
     try:
         kwargs = json.loads(get["env_kwargs"])

@@ -13,7 +13,7 @@ from absl import flags
 from tqdm import tqdm
 
 import mgail_tf as mg
-from mgail_tf.policies import experts
+from mgail_tf.files import make_folder
 
 FLAGS = _flags.define("task", "seed", "policy", "smoke", "threads")
 flags.DEFINE_integer("trajectories", 25, "Whole episodes.", lower_bound=1, flag_values=FLAGS)
@@ -33,12 +33,12 @@ def job(get: dict[str, Any]) -> None:
     policy = _flags.policy_of(get, spec)
     if isinstance(policy, mg.OnnxPolicy) and not get["deterministic"]:
         raise mg.BadInput(f"{get['policy']}: found a policy without sampling: say --deterministic")
-    experts.make_folder(out.parent)
+    make_folder(out.parent)
     count = 1 if get["smoke"] else get["trajectories"]
     with tqdm(total=count, unit=" episodes") as bar:
         sampled = not get["deterministic"]
         shown = mg.record(get["env"], policy, count, get["seed"], sampled, bar.update)
-    experts.save_demonstrations(shown, out)
+    shown.save(out)
     digest = mg.Demonstrations.load(out).sha256
     print(f"{out}: {count} episodes, mean return {shown.return_mean:.1f}, sha256 {digest}")
 

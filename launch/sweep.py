@@ -34,7 +34,7 @@ from mgail_tf.reporting import collect
 from mgail_tf.reporting.tables import read
 from mgail_tf.sweeps import cluster, local
 from mgail_tf.sweeps.overview import Durations, Overview, shortest_first
-from mgail_tf.sweeps.runs import Run
+from mgail_tf.sweeps.runs import Run, claimed
 from mgail_tf.training.provenance import commit
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -92,6 +92,7 @@ def _wanted(get: dict[str, Any]) -> list[Run]:
     for name in ("algorithms", "tasks", "presets", "seeds"):
         if not get[name]:
             raise mg.BadInput(f"--{name}: found none, expected one or more")
+        get = {**get, name: [*dict.fromkeys(get[name])]}
     for algorithm in get["algorithms"]:
         if algorithm not in ("bc", "gail", "mgail"):
             raise mg.BadInput(f"--algorithms: found {algorithm!r}, expected bc, gail, mgail")
@@ -120,9 +121,7 @@ def _wanted(get: dict[str, Any]) -> list[Run]:
         for algorithm, (label, variant), task in itertools.product(
             get["algorithms"], variants.items(), get["tasks"]
         )
-        for count, seed in itertools.product(
-            _sizes(get, task, shown[task]), dict.fromkeys(get["seeds"])
-        )
+        for count, seed in itertools.product(_sizes(get, task, shown[task]), get["seeds"])
     ]
 
 
@@ -145,7 +144,7 @@ def _sizes(get: dict[str, Any], task: str, shown: mg.Demonstrations | None) -> I
     else:
         _check_whole("num_trajectories", given)
     there = TASKS[name].pool if shown is None else len(shown)
-    for count in map(int, given):
+    for count in map(int, dict.fromkeys(given)):
         if not 0 < count <= there:
             expected = f"expected 1 to {there}, those of {task}"
             raise mg.BadInput(f"--num_trajectories: found {count}, {expected}")
@@ -179,8 +178,8 @@ def _run(
     described |= {} if algorithm == "bc" else {"env_steps": total}
     described |= {"num_trajectories": count} if count else {}
     described |= {"subsample": get["subsample"]} if get["subsample"] else {}
-    if get["env_kwargs"]:
-        described["env_kwargs"] = make(env, 0).spec.env_kwargs
+    if get["env_kwargs"] and (kwargs := make(env, 0).spec.env_kwargs):
+        described["env_kwargs"] = kwargs
     if shown is not None:
         described["demos_sha256"] = shown.sha256
     size = f"-n{count}" if count else ""
@@ -202,11 +201,17 @@ def _run(
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
     wanted = _wanted(get)
-    on_ray = get["engine"] == "ray"
-    if not on_ray:
+    if get["engine"] == "local":
         local.check_jobs(get["jobs"])
     elif get["jobs"] != 1:
         raise mg.BadInput(f"--jobs={get['jobs']}: expected --engine=local; Ray counts its CPUs")
+    with claimed(Path(get["out"])):
+        _make(get, wanted)
+
+
+def _make(get: dict[str, Any], wanted: list[Run]) -> None:
+    """Make the runs that are left, then the tables of all."""
+    on_ray = get["engine"] == "ray"
     cluster.settle(wanted)
     left = [run for run in wanted if not run.made()]
     durations = Durations(experts.results_folder() / "runs.csv")

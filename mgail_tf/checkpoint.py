@@ -143,11 +143,16 @@ def load(folder: Path) -> dict[str, Any] | None:
         BadInput: there are some, and all are damaged.
     """
     files = _files(folder)
+    damaged: list[BadInput] = []
     for path in reversed(files):
         try:
-            return read(path)
+            state = read(path)
         except BadInput as error:
-            warnings.warn(f"{error}; the checkpoint before it is used", stacklevel=2)
+            damaged.append(error)
+            continue
+        for each in damaged:
+            warnings.warn(f"{each}; the checkpoint before it is used", stacklevel=2)
+        return state
     if files:
         raise BadInput(f"{folder}: all {len(files)} checkpoints are damaged")
     return None

@@ -24,7 +24,11 @@ class Diverged(ArithmeticError):
         first = metric.replace("termination_loss", "model").split("_")[0]
         network = first if first in ("model", "discriminator", "value") else "policy"
         super().__init__(f"{network}: {metric} is {value} in iteration {iteration}{where}")
-        self.metric, self.value, self.iteration = metric, value, iteration
+        self.metric, self.value, self.iteration, self._where = metric, value, iteration, where
+
+    def __reduce__(self) -> tuple[type, tuple[str, float, int, str]]:
+        """Return how it is made again in another process."""
+        return type(self), (self.metric, self.value, self.iteration, self._where)
 
 
 def one_line(error: BaseException) -> str:

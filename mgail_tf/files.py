@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mgail_tf.errors import BadInput
 
 
@@ -53,6 +55,8 @@ def to_json(data: Any) -> str:
             return {key: finite(x) for key, x in value.items()}
         if isinstance(value, list | tuple):
             return [finite(x) for x in value]
+        if isinstance(value, np.generic):
+            value = value.item()
         return None if isinstance(value, float) and not math.isfinite(value) else value
 
     return json.dumps(finite(data), indent=2, allow_nan=False) + "\n"

@@ -80,6 +80,7 @@ class Spec(NamedTuple):
     leaves: tuple[Leaf, ...] = ()  # of an observation that is no flat array; else empty
     action_shape: tuple[int, ...] = ()  # of a continuous action that is no flat array; else empty
     env_kwargs: str = ""  # JSON of what the environment was made with; "" if nothing
+    wrappers: tuple[str, ...] = ()  # those around it that may change what it does, outermost first
 
     @property
     def action_shift(self) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Behavioural cloning: maximum likelihood on the pairs, stopped early on held-out ones."""
 
+import operator
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Unpack
@@ -42,7 +43,7 @@ class BC(Resumable):
         Raises:
             BadInput: the environment or the demonstrations will not do.
         """
-        self.env, self.seed = env, seed
+        self.env, self.seed = env, (seed := operator.index(seed))
         self.spec = spec = make(env, seed).spec
         task = task_of(spec)
         self.config: BCConfig = settings_of("bc", task, config)

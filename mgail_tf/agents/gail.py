@@ -7,6 +7,7 @@ decides what the end of an episode is worth, whoever the expert is:
 success, as MountainCar and Acrobot do.
 """
 
+import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -59,7 +60,7 @@ class GAIL(Resumable):
         Raises:
             BadInput: the environment or the demonstrations will not do.
         """
-        self.env, self.seed = env, seed
+        self.env, self.seed = env, (seed := operator.index(seed))
         self.spec = spec = make(env, seed).spec
         task = task_of(spec)
         self.config: GAILConfig = settings_of("gail", task, config)

@@ -14,6 +14,7 @@ are learnt from, `expert_steps` the environment steps in which the expert itself
 import functools
 import itertools
 import math
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -213,7 +214,13 @@ class _Members(Resumable):
 
 
 def _shares(total: int, iterations: int) -> list[int]:
-    """Return how many of the queries each iteration has; each has one at least."""
+    """Return how many of the queries each iteration has; each has one at least.
+
+    Raises:
+        BadInput: there is none.
+    """
+    if total < 1:
+        raise BadInput(f"expert_queries: found {total}, expected at least 1")
     iterations = min(iterations, total)
     return [(total + i) // iterations for i in range(iterations)]
 
@@ -256,7 +263,7 @@ class ForwardTraining(Resumable):
             BadInput: the environment or the expert will not do; there is no time limit, or one so
                 long that the policies would not fit into memory.
         """
-        self.env, self.seed = env, seed
+        self.env, self.seed = env, (seed := operator.index(seed))
         self.visits = Visits(env, expert, seed)
         self.spec = self.visits.spec
         self.config: ForwardTrainingConfig = settings_of(
@@ -351,7 +358,7 @@ class _InIterations(Resumable):
     unit, diagnostic_columns, demonstrations = "expert_queries", (), None
 
     def _begin(self, env: EnvLike, expert: Expert, config: Any, seed: int) -> None:
-        self.env, self.seed = env, seed
+        self.env, self.seed = env, (seed := operator.index(seed))
         self.visits = Visits(env, expert, seed)
         self.spec = self.visits.spec
         self.config = settings_of(self.algorithm, self.visits.task, config)
@@ -377,6 +384,7 @@ class _InIterations(Resumable):
         total = expert_queries
         if total is None:
             total = self.worth(DEFAULT_TRAJECTORIES)
+        _shares(total, self.config.iterations)  # refused before a folder is made
         agent: Any = self  # a subclass, which has a policy and iterates
         run.learn(agent, total, run_dir, **options)
         return self

@@ -15,7 +15,7 @@ class Task(NamedTuple):
     """One of the paper's tasks. Imitation has the same settings on all."""
 
     env_id: str
-    max_steps: int | None  # the paper's time limit; None: the environment's own
+    max_steps: int  # time limit
     num_trajectories: int  # smallest dataset of the paper's Table 1
     subsample: int  # one pair in this many is kept (Ho & Ermon 2016)
     pool: int  # expert trajectories to choose from: the largest dataset of Table 1
@@ -48,12 +48,12 @@ TASKS: dict[str, Task] = {
         *("Acrobot-v1", 500, 1, 5, 10),
         {"trpo": 300_000, "gail": 500_000, "mgail": 10_000},
     ),
-    "hopper": Task("Hopper-v5", None, 4, 20, 25, {"mgail": 50_000}),
-    "walker2d": Task("Walker2d-v5", None, 4, 20, 25, {"trpo": 6_000_000}),
-    "halfcheetah": Task("HalfCheetah-v5", None, 4, 20, 25, {"mgail": 40_000}),
-    "ant": Task("Ant-v5", None, 4, 20, 25, {"trpo": 10_000_000, "mgail": 50_000}, _LARGE_EXPERT),
+    "hopper": Task("Hopper-v5", 1000, 4, 20, 25, {"mgail": 50_000}),
+    "walker2d": Task("Walker2d-v5", 1000, 4, 20, 25, {"trpo": 6_000_000}),
+    "halfcheetah": Task("HalfCheetah-v5", 1000, 4, 20, 25, {"mgail": 40_000}),
+    "ant": Task("Ant-v5", 1000, 4, 20, 25, {"trpo": 10_000_000, "mgail": 50_000}, _LARGE_EXPERT),
     "humanoid": Task(
-        *("Humanoid-v5", None, 80, 20, 240),
+        *("Humanoid-v5", 1000, 80, 20, 240),
         {"trpo": 20_000_000, "gail": 6_000_000, "mgail": 120_000},
         _LARGE_EXPERT,
     ),
@@ -63,11 +63,12 @@ TASKS: dict[str, Task] = {
 def task_of(spec: Spec) -> str:
     """Return the name of the task that an environment is, or its id if it is none of them.
 
-    An environment that is made with other keyword arguments than the task's is another one.
+    An environment with another time limit than the task's, other keyword arguments or a wrapper
+    that may change observations, actions or rewards is another one.
     """
     for name, task in TASKS.items():
-        same_limit = task.max_steps in (None, spec.max_steps)
-        if task.env_id == spec.env_id and same_limit and not spec.env_kwargs:
+        changed = spec.env_kwargs or spec.wrappers
+        if task.env_id == spec.env_id and task.max_steps == spec.max_steps and not changed:
             return name
     return spec.env_id
 

@@ -205,6 +205,9 @@ class Demonstrations:
             found = f"{len(states)} of states, {len(actions)} of actions"
             wanted = f"{np.size(ends)}, as many as of terminated, and not 0"
             raise BadInput(f"demonstrations: arrays an episode: found {found}, expected {wanted}")
+        if rewards is not None and len(rewards) != len(states):
+            found = f"found {len(rewards)}, expected {len(states)}, as many as of states"
+            raise BadInput(f"demonstrations: arrays of rewards: {found}")
         recorded = Recorded(states, actions, ends, rewards)
         return cls._of("demonstrations", recorded, env_id)
 
@@ -278,8 +281,11 @@ class Demonstrations:
         Raises:
             BadInput: a file is there already, or it cannot be written.
         """
-        path = Path(path)
-        check_absent(path)
+        check_absent(Path(path))
+        self.save_whole(Path(path))
+
+    def save_whole(self, path: Path) -> None:
+        """Do what `save` does, and replace what is there."""
         make_folder(path.parent)
         try:
             write_whole(path, self._packed())
@@ -343,9 +349,7 @@ class Demonstrations:
             raise BadInput(f"{self.source}: {found}")
         if every < 1:
             raise BadInput(f"{self.source}: subsample: found {every}, expected at least 1")
-        if seed < 0:
-            raise BadInput(f"{self.source}: seed: found {seed}, expected at least 0")
-        chosen = sorted(np.random.default_rng(seed).permutation(len(self))[:count])
+        chosen = sorted(self._shuffled(seed)[:count])
         return dataclasses.replace(self._chosen(chosen), every=every, seed=seed)
 
     def held_out(self, trajectories: int, seed: int = 0) -> "Demonstrations":
@@ -354,14 +358,18 @@ class Demonstrations:
         They are none of those that it chooses as long as both together are at most all.
 
         Raises:
-            BadInput: there are fewer episodes.
+            BadInput: there are fewer episodes, or `seed` is less than 0.
         """
         if not 1 <= trajectories <= len(self):
             found = f"held_out: found {trajectories}, expected 1 to {len(self)}"
             raise BadInput(f"{self.source}: {found}")
-        return self._chosen(
-            sorted(np.random.default_rng(seed).permutation(len(self))[-trajectories:])
-        )
+        return self._chosen(sorted(self._shuffled(seed)[-trajectories:]))
+
+    def _shuffled(self, seed: int) -> list[int]:
+        """Return the numbers of all episodes in the order in which a seed chooses them."""
+        if seed < 0:
+            raise BadInput(f"{self.source}: seed: found {seed}, expected at least 0")
+        return np.random.default_rng(seed).permutation(len(self)).tolist()
 
     def _chosen(self, chosen: list[int]) -> "Demonstrations":
         states, actions = self._split_states(), self._split(self.actions)
@@ -374,6 +382,11 @@ class Demonstrations:
             lengths=self.lengths[chosen],
             terminated=self.terminated[chosen],
         )
+
+    def common(self, other: "Demonstrations") -> int:
+        """Return how many of the episodes are in other demonstrations too."""
+        theirs = {states.tobytes() for states in other._split_states()}
+        return sum(states.tobytes() in theirs for states in self._split_states())
 
     @property
     def mostly_terminate(self) -> bool:
@@ -577,7 +590,7 @@ def _check(name: str, field: str, found: object, expected: object) -> None:
         raise BadInput(f"{name}: {field}: found {text}, expected {expected}")
 
 
-def _kinds(name: str, arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, bool, str]]:
+def _kinds(arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, bool, str]]:
     """Yield (field, whether its kind of array is right, what is expected)."""
     lengths, terminated = arrays["lengths"], arrays["terminated"]
     yield "lengths", lengths.ndim == 1 and lengths.dtype.kind in "iu", "integers [E]"
@@ -594,7 +607,7 @@ def _checked(name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """
     states, actions, lengths = (arrays[field] for field in ("states", "actions", "lengths"))
     rewards = arrays.get("rewards", np.full(actions.shape[:1], np.nan, np.float32))
-    for field, right, expected in _kinds(name, {**arrays, "rewards": rewards}):
+    for field, right, expected in _kinds({**arrays, "rewards": rewards}):
         if not right:
             array = rewards if field == "rewards" else arrays[field]
             found = f"{array.dtype}{list(array.shape)}"
@@ -611,13 +624,17 @@ def _checked(name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     with np.errstate(over="ignore"):  # beyond float32 is infinite, and refused as such
         states = states.astype(np.float32)
         actions = actions.astype(np.float32) if actions.dtype.kind == "f" else actions
+        rewards = rewards.astype(np.float32)
     for field, array in (("states", states), ("actions", actions)):
         bad = np.count_nonzero(~np.isfinite(array))
         _check(name, f"{field}: values that are NaN or infinite", bad, 0)
+    bad = np.count_nonzero(~np.isfinite(rewards))
+    if np.isinf(rewards).any() or bad < len(rewards):  # all NaN: they are unknown
+        _check(name, "rewards: values that are NaN or infinite", bad, 0)
     return {
         "states": states,
         "actions": actions,
-        "rewards": rewards.astype(np.float32),
+        "rewards": rewards,
         "lengths": lengths.astype(np.int64),
         "terminated": arrays["terminated"],
         "env_id": str(arrays["env_id"]),

@@ -4,6 +4,7 @@ Each reader returns `Recorded`, of which `Demonstrations` are made. The librarie
 needs are imported when it is read or written. Nothing pickled is ever read.
 """
 
+import math
 import os
 import tempfile
 import warnings
@@ -156,7 +157,7 @@ def _actions(array: np.ndarray) -> np.ndarray:
     """Return actions as `Demonstrations` hold them: integers [N], or floats [N, A] by ravel."""
     if array.dtype.kind in "iu" and array.size == len(array):
         return array.reshape(-1)
-    return array.reshape(len(array), -1).astype(np.float32)
+    return array.reshape(len(array), math.prod(array.shape[1:])).astype(np.float32)
 
 
 # -- D4RL --------------------------------------------------------------------------------------
@@ -198,8 +199,9 @@ def read_hdf5(path: Path) -> Recorded:
     if "timeouts" in arrays:
         over |= arrays["timeouts"].reshape(-1).astype(bool)
     if following is not None:
-        rounding = _ROUNDING * np.abs(observations).max(0)
-        over[:-1] |= (np.abs(following[:-1] - observations[1:]) > rounding).any(1)
+        before, after = (x.astype(np.float64) for x in (following[:-1], observations[1:]))
+        rounding = _ROUNDING * np.abs(observations.astype(np.float64)).max(0)
+        over[:-1] |= (np.abs(before - after) > rounding).any(1)
     over[-1] = True
     ends = np.flatnonzero(over) + 1
     rewards = arrays["rewards"].reshape(-1) if "rewards" in arrays else None

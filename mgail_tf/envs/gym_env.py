@@ -14,7 +14,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
-from gymnasium.wrappers import TimeLimit
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput, one_line
@@ -26,6 +26,12 @@ LARGEST_STATE = 4096  # components
 _SUCCESS = ("is_success", "success")  # keys of a step's info that tell whether the task is done
 # Keyword arguments of an environment that change nothing but how it is looked at.
 _OF_RENDERING = ("render_mode", "width", "height", "camera_name", "camera_id")
+# Wrappers that change nothing, or, as a time limit, something else that a `Spec` tells.
+_TRANSPARENT = (
+    *(OrderEnforcing, PassiveEnvChecker, TimeLimit),
+    *(gymnasium.wrappers.HumanRendering, gymnasium.wrappers.RecordEpisodeStatistics),
+    *(gymnasium.wrappers.RecordVideo, gymnasium.wrappers.RenderCollection),
+)
 
 # An environment, a function that makes one, the name of a task, or a Gymnasium id.
 EnvLike = gymnasium.Env | Callable[[], gymnasium.Env] | str
@@ -44,7 +50,7 @@ class Registered:
         for module in self.modules:
             importlib.import_module(module)
         task = TASKS.get(self.env_id)
-        limit = {"max_episode_steps": task.max_steps} if task and task.max_steps else {}
+        limit = {"max_episode_steps": task.max_steps} if task else {}
         name = task.env_id if task else self.env_id
         return gymnasium.make(name, disable_env_checker=True, **{**limit, **self.kwargs, **named})
 
@@ -171,7 +177,9 @@ class Environment:
                 found = f"a {type(state).__name__}, expected numbers of shape {expected}"
             raise BadInput(f"{self.spec.env_id}: state: found {found}") from None
         if not np.isfinite(array).all():
-            raise BadInput(f"{self.spec.env_id}: state: found {array}, expected finite numbers")
+            first = int(np.argmin(np.isfinite(array)))
+            found = f"{array[first]} in component {first}"
+            raise BadInput(f"{self.spec.env_id}: state: found {found}, expected finite numbers")
         return array
 
 
@@ -255,14 +263,14 @@ def _observed(env_id: str, space: gymnasium.Space) -> tuple[Leaf, ...]:
     return leaves
 
 
-def _spec(env_id: str, env: gymnasium.Env, max_steps: int, kwargs: str) -> Spec:
+def _spec(env_id: str, env: gymnasium.Env, max_steps: int) -> Spec:
     leaves, actions = _observed(env_id, env.observation_space), env.action_space
     flat = len(leaves) == 1 and isinstance(env.observation_space, Box) and len(leaves[0].shape) == 1
     shape: tuple[int, ...] = ()
     if isinstance(actions, Discrete):
         size, discrete = int(actions.n), True
         low, high = -np.ones(size, np.float32), np.ones(size, np.float32)
-    elif isinstance(actions, Box) and actions.shape != (0,):
+    elif isinstance(actions, Box) and actions.shape and 0 not in actions.shape:
         size, discrete = math.prod(actions.shape), False
         shape = actions.shape if len(actions.shape) != 1 else ()
         if actions.dtype.kind != "f":
@@ -279,7 +287,8 @@ def _spec(env_id: str, env: gymnasium.Env, max_steps: int, kwargs: str) -> Spec:
         found, hint = " ".join(str(actions).split()), ""
         if isinstance(actions, MultiDiscrete | MultiBinary):
             hint = "; number its combinations in a gymnasium.wrappers.TransformAction"
-        raise BadInput(f"{env_id}: action space is {found}, expected Discrete or a Box{hint}")
+        expected = "expected Discrete or a Box of one axis or more"
+        raise BadInput(f"{env_id}: action space is {found}, {expected}{hint}")
     return Spec(
         env_id,
         sum(leaf.size for leaf in leaves),
@@ -291,7 +300,8 @@ def _spec(env_id: str, env: gymnasium.Env, max_steps: int, kwargs: str) -> Spec:
         first_action=int(actions.start) if isinstance(actions, Discrete) else 0,
         leaves=() if flat else leaves,
         action_shape=shape,
-        env_kwargs=kwargs,
+        env_kwargs=_kwargs(env),
+        wrappers=tuple(type(x).__name__ for x in _layers(env) if not isinstance(x, _TRANSPARENT)),
     )
 
 
@@ -335,7 +345,7 @@ def make(env: EnvLike, seed: int) -> Environment:
     if limit is None:
         made, limit = TimeLimit(made, LONGEST_EPISODE), LONGEST_EPISODE
     owned = not isinstance(env, gymnasium.Env)
-    return Environment(made, _spec(env_id, made, limit, _kwargs(made)), seed, owned)
+    return Environment(made, _spec(env_id, made, limit), seed, owned)
 
 
 def _kwargs(env: gymnasium.Env) -> str:
@@ -345,20 +355,33 @@ def _kwargs(env: gymnasium.Env) -> str:
         usual = gymnasium.registry[env.spec.id].kwargs
         given = {k: v for k, v in given.items() if k not in usual or not _same(usual[k], v)}
     given = {name: value for name, value in given.items() if name not in _OF_RENDERING}
-    return json.dumps(given, sort_keys=True, default=repr) if given else ""
+    return json.dumps(given, sort_keys=True, default=_described) if given else ""
+
+
+def _described(value: Any) -> Any:
+    """Return what JSON can hold of a keyword argument, and is the same in every process."""
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _same(one: Any, other: Any) -> bool:
     return bool(np.array_equal(one, other))
 
 
+def _layers(env: gymnasium.Env) -> Iterator[gymnasium.Wrapper]:
+    """Yield the wrappers around an environment, outermost first."""
+    while isinstance(env, gymnasium.Wrapper):
+        yield env
+        env = env.env
+
+
 def _time_limit(env: gymnasium.Env) -> int | None:
     """Return the steps after which an environment truncates its episodes."""
-    layer = env
-    while isinstance(layer, gymnasium.Wrapper):
+    for layer in _layers(env):
         if isinstance(layer, TimeLimit):
             return layer._max_episode_steps
-        layer = layer.env
     return env.spec.max_episode_steps if env.spec else None
 
 

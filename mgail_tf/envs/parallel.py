@@ -56,6 +56,10 @@ class _Share:
             collector.finished.clear()
         return episodes, finished
 
+    def abandon(self) -> None:
+        for collector in self._collectors:
+            collector.abandon()
+
     def close(self) -> None:
         for collector in self._collectors:
             collector.env.close()
@@ -69,19 +73,21 @@ class _Share:
 
 
 def _serve(pipe: Any, *share: Any) -> None:
-    """Answer (method, arguments) with (result, error) until the other end is gone."""
+    """Answer (number, method, arguments) with (number, result, error) until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     os.environ["MUJOCO_GL"] = "disabled"  # nothing is rendered here
     held: _Share | None = None
     try:
         while True:
-            method, arguments = pipe.recv()
+            number, method, arguments = pipe.recv()
+            result, failure = None, None
             try:
                 held = held or _Share(*share)
-                pipe.send((getattr(held, method)(*arguments), None))
+                result = getattr(held, method)(*arguments)
             except Exception as error:
-                pipe.send((None, error))
-    except EOFError:  # the parent is gone
+                failure = error
+            pipe.send((number, result, failure))
+    except (EOFError, OSError):  # the parent is gone
         pass
     finally:
         if held:
@@ -107,15 +113,20 @@ class _Worker:
             expected = "expected one that can be pickled, its id, or workers=1"
             raise BadInput(f"workers: environment: {one_line(error)}; {expected}") from error
         theirs.close()
+        self._asked = 0
         weakref.finalize(self, _end, self._pipe, self._process)
 
     def ask(self, method: str, *arguments: Any) -> None:
+        self._asked += 1
         with contextlib.suppress(BrokenPipeError):  # `answer` says so
-            self._pipe.send((method, arguments))
+            self._pipe.send((self._asked, method, arguments))
 
     def answer(self) -> Any:
+        """Return the result of what was asked last; answers that nobody waited for are dropped."""
+        number = 0
         try:
-            result, error = self._pipe.recv()
+            while number != self._asked:
+                number, result, error = self._pipe.recv()
         except (EOFError, ConnectionResetError) as ended:
             self._process.join()
             code = self._process.exitcode
@@ -162,16 +173,24 @@ class Collectors(Resumable):
         self._shares = [kind(_each(env, share.tolist()), seed, share.tolist()) for share in shares]
         self.env_steps = 0
         self.finished: list[tuple[float, float]] = []
+        self._interrupted = False
 
     def _all(self, method: str, *columns: Any) -> list[Any]:
         """Ask every share, each with its part of the columns, then wait for all."""
         starts = np.cumsum([0, *self._counts])
-        for share, start, count in zip(self._shares, starts, self._counts, strict=False):
-            share.ask(method, *(c(start, count) for c in columns))
-        return [share.answer() for share in self._shares]
+        try:
+            for share, start, count in zip(self._shares, starts, self._counts, strict=False):
+                share.ask(method, *(c(start, count) for c in columns))
+            return [share.answer() for share in self._shares]
+        except BaseException:
+            self._interrupted = True
+            raise
 
     def collect(self, policy: Policy, steps: int) -> list[Episode]:
         """Take `steps` steps in all; each environment's last Episode may be continued later."""
+        if self._interrupted:  # steps were lost, so nothing may continue them
+            self._all("abandon")
+            self._interrupted = False
         environments = sum(self._counts)
         each = [(steps + i) // environments for i in range(environments)]
         results = self._all("collect", lambda *_: policy, lambda a, n: each[a : a + n])

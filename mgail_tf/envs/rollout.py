@@ -121,9 +121,13 @@ class Collector(Resumable):
         """Take exactly `steps` steps; the last Episode may be left open and continued later."""
         return list(self._episodes(policy, steps, stochastic))
 
+    def abandon(self) -> None:
+        """Let the next step be the first of a new episode."""
+        self._state = None
+
     def run_episode(self, policy: Policy | SteppedPolicy, stochastic: bool) -> Episode:
         """Run one episode from a reset to its end."""
-        self._state = None
+        self.abandon()
         return next(self._episodes(policy, 1 << 30, stochastic))
 
     def _episodes(
@@ -137,14 +141,18 @@ class Collector(Resumable):
             rewards: list[float] = []
             before = len(self._taken)
             terminated = truncated = False
-            while steps > 0 and not (terminated or truncated):
-                sample = at_step(policy, len(self._taken)).act(states[-1], rng)
-                applied, state, reward, terminated, truncated = self._step(sample)
-                truncated = truncated or len(self._taken) == self.limit
-                states.append(state)
-                actions.append(applied)
-                rewards.append(reward)
-                steps -= 1
+            try:
+                while steps > 0 and not (terminated or truncated):
+                    sample = at_step(policy, len(self._taken)).act(states[-1], rng)
+                    applied, state, reward, terminated, truncated = self._step(sample)
+                    truncated = truncated or len(self._taken) == self.limit
+                    states.append(state)
+                    actions.append(applied)
+                    rewards.append(reward)
+                    steps -= 1
+            except BaseException:  # these steps are lost, so nothing may continue them
+                self.abandon()
+                raise
             samples = self._taken[before:]
             if terminated or truncated:
                 self.finished.append((self._return, len(self._taken)))

@@ -15,7 +15,6 @@ from mgail_tf.envs.evaluation import evaluate_random
 from mgail_tf.envs.gym_env import EnvLike, Observed, make, observed
 from mgail_tf.envs.rollout import Collector
 from mgail_tf.errors import BadInput, one_line
-from mgail_tf.files import make_folder, written_whole
 from mgail_tf.policies.numpy_policy import NumpyPolicy, sha256
 from mgail_tf.types import Spec
 
@@ -167,24 +166,14 @@ def record(
     return Demonstrations.from_episodes(environment.spec, rolled)
 
 
-def save_demonstrations(demonstrations: Demonstrations, path: Path) -> None:
-    """Write demonstrations so that a file under that name is always whole.
-
-    Raises:
-        BadInput: the folder cannot be made.
-    """
-    make_folder(path.parent)
-    with written_whole(path) as partial:
-        demonstrations.save(partial)
-
-
 def expert_demonstrations(
     task: str, episodes: int | None = None, seed: int = 0, cache: str | Path = CACHE
 ) -> Demonstrations:
     """Return demonstrations of a task's committed expert, sampled, from a cache or rolled out now.
 
     Args:
-        episodes: how many; None: as many as the largest dataset of the paper's Table 1 has.
+        episodes: how many; None: as many as the largest dataset of the paper's Table 1 has, or one
+            of an environment that is not in it.
         cache: folder where they are kept.
 
     Raises:
@@ -198,6 +187,6 @@ def expert_demonstrations(
     weights = sha256(weights_path(task))[:12]
     path = Path(cache) / f"{task}_sampled_{count}_seed{seed}_{weights}.npz"
     if not path.exists():
-        save_demonstrations(record(task, policy, count, seed), path)
+        record(task, policy, count, seed).save_whole(path)
     shown, known = Demonstrations.load(path), committed_reference(task)
     return dataclasses.replace(shown, expert_return=known.expert) if known else shown

@@ -88,7 +88,11 @@ class NumpyPolicy(NamedTuple):
     def arrays(self) -> dict[str, Any]:
         """Return what `save` writes, by name."""
         layers: dict[str, Any] = {f"layer{i:02d}": w for i, w in enumerate(self.weights)}
-        return layers | {
+        components = self.normaliser.components
+        seen = {} if components is None else {"state_components": components}
+        return {
+            **layers,
+            **seen,
             "log_std": self.log_std,
             "state_mean": self.normaliser.mean.astype(np.float64),
             "state_std": self.normaliser.std.astype(np.float64),
@@ -145,13 +149,13 @@ class NumpyPolicy(NamedTuple):
             env_id, discrete = str(data["env_id"]), bool(data["discrete"])
             # a file without it is of a policy that sees every component
             size = int(data["state_size"] if "state_size" in data else data["state_mean"].size)
-            mean, first = data["state_mean"], None
-            if mean.size < size:  # such files are of policies that see the first components
-                first = np.arange(mean.size)
+            mean, seen = data["state_mean"], None
+            if mean.size < size:  # older files are of policies that see the first components
+                seen = data.get("state_components", np.arange(mean.size))
             policy = cls(
                 tuple(data[n] for n in names),
                 data["log_std"],
-                Normaliser(mean, data["state_std"], float(data["state_clip"]), first),
+                Normaliser(mean, data["state_std"], float(data["state_clip"]), seen),
                 str(data["activation"]),
                 str(data["output"]),
                 spec,

@@ -155,7 +155,7 @@ class OnnxPolicy:
         action = self.actions(np.asarray(state, np.float32)[None])[0]
         if self._spec.discrete:
             return self._spec.one_hot(action)
-        return self._spec.scale_actions(action)
+        return self._spec.scale_actions(action.ravel())
 
 
 def _imported(name: str) -> Any:

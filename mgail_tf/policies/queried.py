@@ -58,10 +58,12 @@ class QueriedExpert:
             last = spec.first_action + spec.action_size - 1
             if not ((found >= spec.first_action) & (found <= last)).all():
                 expected = f"expected {spec.first_action} to {last}"
-                raise BadInput(f"expert: actions: found {found.tolist()}, {expected}")
+                wrong = found[(found < spec.first_action) | (found > last)]
+                raise BadInput(f"expert: actions: found {wrong[0]}, {expected}")
             return spec.one_hot(found)
         if not np.isfinite(found).all():
-            raise BadInput(f"expert: actions: found {found.tolist()}, expected finite numbers")
+            wrong = found[~np.isfinite(found)]
+            raise BadInput(f"expert: actions: found {wrong[0]}, expected finite numbers")
         return spec.scale_actions(np.clip(found, spec.action_low, spec.action_high))
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:

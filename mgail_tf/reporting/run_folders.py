@@ -104,7 +104,7 @@ def score_lines(runs: Sequence[RunFolder], names: Sequence[str]) -> list[str]:
     for run, name in zip(runs, names, strict=True):
         steps = f"{run.config['env_steps']:,}" if "env_steps" in run.config else "-"
         if run.final is None:
-            unit = "steps" if "env_steps" in run.config else "epochs"
+            unit = "epochs" if run.config["algorithm"] == "bc" else "steps"
             so_far = f"unfinished, {run.place:,} {unit} so far"
             rows.append((name, run.env_id, steps, so_far, "", ""))
             continue

@@ -30,27 +30,26 @@ _COLOURS = {"bc": "tab:green", "gail": "tab:orange", "mgail": "tab:blue"}
 Scores = Sequence[np.ndarray]  # normalised, an array of seeds a cell
 
 
-def interquartile_mean(*cells: np.ndarray, axis: int = -1) -> Any:
-    """Return the mean of the middle half of all runs."""
-    return stats.trim_mean(np.concatenate(cells, axis), 0.25, axis)
+def interquartile_mean(*cells: np.ndarray) -> Any:
+    """Return the mean of the middle half of all runs; the last axis is that of the seeds."""
+    return stats.trim_mean(np.concatenate(cells, -1), 0.25, -1)
 
 
-def mean(*cells: np.ndarray, axis: int = -1) -> Any:
+def mean(*cells: np.ndarray) -> Any:
     """Return the mean of the cells' means: each cell weighs the same."""
-    return np.mean([cell.mean(axis) for cell in cells], 0)
+    return np.mean([cell.mean(-1) for cell in cells], 0)
 
 
-def optimality_gap(*cells: np.ndarray, axis: int = -1) -> Any:
+def optimality_gap(*cells: np.ndarray) -> Any:
     """Return by how much runs fall short of the expert, 1, on the mean; more counts as 1."""
-    return np.mean(np.maximum(0.0, 1.0 - np.concatenate(cells, axis)), axis)
+    return np.mean(np.maximum(0.0, 1.0 - np.concatenate(cells, -1)), -1)
 
 
-def probability_of_improvement(*cells: np.ndarray, axis: int = -1) -> Any:
+def probability_of_improvement(*cells: np.ndarray) -> Any:
     """Return the mean over cells of P(first > second); a tie counts half.
 
     Args:
         cells: of the first algorithm, then as many of the second in the same order.
-        axis: that of the seeds, the last.
     """
     half = len(cells) // 2
     chances = []

@@ -1,5 +1,6 @@
 """A run's folder and log as one archive, which is what crosses from machine to machine."""
 
+import contextlib
 import io
 import shutil
 import tarfile
@@ -25,7 +26,8 @@ def pack(folder: Path) -> bytes:
             inside = path.relative_to(folder)
             partial = path.name.startswith(".") and ".partial" in path.name
             if path.is_file() and not partial and inside.parts[0] not in _LEFT_OUT:
-                _add(archive, path, f"{folder.name}/{inside}")
+                with contextlib.suppress(FileNotFoundError):  # it was a temporary one
+                    _add(archive, path, f"{folder.name}/{inside}")
         log = folder.with_name(f"{folder.name}.log")
         if log.exists():
             _add(archive, log, log.name)

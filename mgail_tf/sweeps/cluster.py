@@ -6,7 +6,6 @@ machine dies, Ray begins the run again on another one, which goes on from the la
 file system that all machines see, runs work where they belong, and nothing has to come back.
 """
 
-import fcntl
 import importlib.util
 import logging
 import os
@@ -21,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mgail_tf.errors import BadInput, one_line
-from mgail_tf.files import make_folder, write_whole
+from mgail_tf.files import write_whole
 from mgail_tf.sweeps import archives
 from mgail_tf.sweeps.overview import Overview
 from mgail_tf.sweeps.runs import ENDS, Process, Run, place
@@ -175,13 +174,12 @@ def make_all(
         How many failed.
 
     Raises:
-        BadInput: Ray is not installed, there is no such cluster, or another sweep is going on
-            there.
+        BadInput: Ray is not installed, or there is no such cluster.
         KeyboardInterrupt: Ctrl-C was pressed; the runs have saved themselves.
     """
     if not runs:
         return 0
-    with _connected(root, cluster, modules, commit) as ray, _claimed(runs[0].folder.parent):
+    with _connected(root, cluster, modules, commit) as ray:
         here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
             ray.get_runtime_context().get_node_id(), soft=False
         )
@@ -235,22 +233,6 @@ def _end(ray: Any, reference: Any, run: Run, overview: Overview) -> bool:
     failed = f"failed with code {code}: {run}: {line}"
     print(f"{ENDS[code]}: {run}" if code in ENDS else failed, flush=True)
     return code == 0
-
-
-@contextmanager
-def _claimed(folder: Path) -> Iterator[None]:
-    """Keep other sweeps on a cluster out of a folder.
-
-    Raises:
-        BadInput: one is there.
-    """
-    make_folder(folder)
-    with (folder / ".sweep.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BadInput(f"{folder}: another sweep is writing there") from error
-        yield
 
 
 @contextmanager

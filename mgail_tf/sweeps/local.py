@@ -2,9 +2,10 @@
 
 import os
 import queue
+import signal
 import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 from mgail_tf.errors import BadInput
@@ -50,7 +51,9 @@ def make_all(runs: Sequence[Run], root: Path, jobs: int, overview: Overview) -> 
     cores: queue.Queue[int] = queue.Queue()
     for core in usable_cores()[:jobs]:
         cores.put(core)
-    lock = threading.Lock()  # of the overview, and of standard output
+    lock = threading.Lock()  # of the overview, the processes, and standard output
+    going: set[Process] = set()
+    interrupts = 0  # how often Ctrl-C was pressed
 
     def make(run: Run) -> bool:
         """Make one run on a core that is free; return whether it ended well."""
@@ -60,7 +63,13 @@ def make_all(runs: Sequence[Run], root: Path, jobs: int, overview: Overview) -> 
                 print(f"begun: {run}", flush=True)
                 overview.begun(run, f"core {core}")
             run.folder.parent.mkdir(parents=True, exist_ok=True)
-            process = Process(run.command(root, run.folder, run.demos), run.log)
+            command = run.command(root, run.folder, run.demos)
+            # in a session of its own: whatever interrupts the sweep, it hears of it once
+            process = Process(command, run.log, start_new_session=True)
+            with lock:
+                going.add(process)
+                for _ in range(interrupts):
+                    process.popen.send_signal(signal.SIGINT)
             if hasattr(os, "sched_setaffinity"):  # not on macOS
                 os.sched_setaffinity(process.popen.pid, {core})
             while (code := process.wait(POLL)) is None:
@@ -71,6 +80,7 @@ def make_all(runs: Sequence[Run], root: Path, jobs: int, overview: Overview) -> 
                         print(overview.table(jobs), flush=True)
             last = process.last_line()
             with lock:
+                going.remove(process)
                 overview.ended(run, code == 0)
                 failed = f"failed with code {code}: {run}: {last}"
                 print(f"{ENDS[code]}: {run}" if code in ENDS else failed, flush=True)
@@ -80,8 +90,16 @@ def make_all(runs: Sequence[Run], root: Path, jobs: int, overview: Overview) -> 
 
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(make, run) for run in runs]
-        try:
-            return [future.result() for future in futures].count(False)
-        except KeyboardInterrupt:  # the runs got it too, and save themselves
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
+        while True:
+            try:
+                wait([future for future in futures if not future.cancelled()])
+                break
+            except KeyboardInterrupt:
+                pool.shutdown(wait=False, cancel_futures=True)
+                with lock:
+                    interrupts += 1
+                    for process in going:  # it saves itself; a second one ends it at once
+                        process.popen.send_signal(signal.SIGINT)
+    if interrupts:
+        raise KeyboardInterrupt
+    return [future.result() for future in futures].count(False)

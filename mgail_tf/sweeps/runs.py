@@ -2,17 +2,21 @@
 
 import ctypes
 import dataclasses
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from mgail_tf.errors import BadInput, one_line
+from mgail_tf.files import make_folder
 
-ENDS = {0: "done", 130: "stopped"}  # by exit code
+ENDS = {0: "done", 130: "stopped", -signal.SIGINT: "stopped"}  # by exit code
 _PR_SET_PDEATHSIG = 1  # of Linux
 
 
@@ -117,6 +121,26 @@ def _end_with(parent: int) -> Any:
             os._exit(1)
 
     return ask
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Keep other sweeps out of a folder.
+
+    Raises:
+        BadInput: one is there.
+    """
+    make_folder(folder)
+    path = folder / ".sweep.lock"
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BadInput(f"{folder}: another sweep is writing there") from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
 
 
 def place(folder: Path) -> tuple[int, float] | None:

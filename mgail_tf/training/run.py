@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypedDict, runtime_checka
 
 import numpy as np
 
-from mgail_tf.config.tasks import budget, task_of
+from mgail_tf.config.tasks import TASKS, budget, task_of
 from mgail_tf.data.demonstrations import Demonstrations, fitting
 from mgail_tf.envs.evaluation import (
     EVALUATION_SEED,
@@ -153,7 +153,8 @@ def learn(
         total: environment steps of the whole run (of cloning epochs, at most; of what asks an
             expert queries). None: the budget of the task that the environment is, or the
             algorithm's default.
-        run_dir: an empty or absent folder, see `training.run_directory`; None: no file is written.
+        run_dir: an empty or absent folder, see `training.run_directory`; None: no file is written,
+            nothing is scored, and `resume`, `keep_checkpoint` and `held_out` are refused.
         resume: go on where the run in the folder was stopped, or begin it if there is none. Of a
             finished run the final policy is read.
         episodes: evaluation episodes of the final policy, in each mode.
@@ -188,9 +189,15 @@ def learn(
         raise BadInput(f"episodes: found {episodes}, expected at least 1")
     if held_out is not None:
         held_out = fitting(held_out, agent.spec)
+        if agent.demonstrations is not None and (both := held_out.common(agent.demonstrations)):
+            found = f"held_out: {both} of its {len(held_out)} episodes are learnt from"
+            warnings.warn(found, stacklevel=3)
     agent.finished_policy = None  # of a run that was read before
     name = f"{agent.algorithm} {agent.spec.env_id}"
     if run_dir is None:
+        needing = {"resume": resume, "keep_checkpoint": keep_checkpoint, "held_out": held_out}
+        if given := [option for option, value in needing.items() if value]:
+            raise BadInput(f"{given[0]}: found no run_dir, expected one with it")
         shown = Progress(name, agent.unit, total, 0, progress)
         _introduce(agent, shown)
         for update, (count, metrics) in enumerate(agent.iterate(total), 1):
@@ -307,6 +314,8 @@ def _described(
         "variant": label if choice.keep == "final" else f"{label}+{choice.keep}",
         "seed": agent.seed,
         **({"held_out_sha256": _digest(choice.held_out.states)} if choice.held_out else {}),
+        **({"max_steps": agent.spec.max_steps} if task not in TASKS else {}),
+        **({"wrappers": list(agent.spec.wrappers)} if agent.spec.wrappers else {}),
         **({"env_kwargs": agent.spec.env_kwargs} if agent.spec.env_kwargs else {}),
         **({agent.unit: total} if agent.unit != "epoch" else {}),
         **({"expert": agent.visits.expert.fingerprint} if isinstance(agent, Asking) else {}),

@@ -189,20 +189,22 @@ class Run:
         self._handler: Any = None
         self._summaries: Summaries | None = None
         self._grown: Mapping[str, Any] | None = None  # the config of a run that goes on to more
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock = (path / ".lock").open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if (path / "config.json").exists():
-                self._take_up(config)
-            else:
-                write_whole(path / "config.json", to_json(config))
-            if not self.saved:
-                self._begin(0)
-        except BlockingIOError as error:
-            raise BadInput(f"{path}: another process is writing there") from error
-        except OSError as error:
-            raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
+        with contextlib.ExitStack() as refused:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+                self._lock = refused.enter_context((path / ".lock").open("w"))
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if (path / "config.json").exists():
+                    self._take_up(config)
+                else:
+                    write_whole(path / "config.json", to_json(config))
+                if not self.saved:
+                    self._begin(0)
+            except BlockingIOError as error:
+                raise BadInput(f"{path}: another process is writing there") from error
+            except OSError as error:
+                raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
+            refused.pop_all()  # it is not: the lock is held until the context ends
 
     def _take_up(self, config: Mapping[str, Any]) -> None:
         """Check that the directory's run is this one, and read its checkpoint.
@@ -233,15 +235,22 @@ class Run:
 
         Args:
             size: bytes of progress.csv.
+
+        Raises:
+            BadInput: it holds less.
         """
+        rows = self.path / "progress.csv"
+        if (held := rows.stat().st_size if rows.exists() else 0) < size:
+            expected = f"expected the {size} that the checkpoint knows of; choose another folder"
+            raise BadInput(f"{rows}: found {held} bytes, {expected}")
         if self._grown:
             write_whole(self.path / "config.json", to_json(self._grown))
             (self.path / "final.json").unlink(missing_ok=True)
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
         self._summaries = summaries = Summaries(self.path / "tensorboard")
-        if (self.path / "progress.csv").exists():
-            os.truncate(self.path / "progress.csv", size)
-            with (self.path / "progress.csv").open(newline="") as file:
+        if rows.exists():
+            os.truncate(rows, size)
+            with rows.open(newline="") as file:
                 for row in csv.DictReader(file):
                     count, *values = row.items()
                     summaries.add(int(count[1]), {k: float(v) for k, v in values[:-1]})
@@ -281,7 +290,9 @@ class Run:
         """
         self._let_through()
         if self._interrupted:
-            raise KeyboardInterrupt(f"{self.path}: --resume goes on from the last checkpoint")
+            newest = checkpoint.newest(self.path / "checkpoints")
+            begins = "goes on from the last checkpoint" if newest else "begins again"
+            raise KeyboardInterrupt(f"{self.path}: --resume {begins}")
 
     def _let_through(self) -> None:
         if self._handler is not None:
@@ -341,7 +352,9 @@ class Run:
             KeyboardInterrupt: it was.
         """
         if due or self._interrupted or time.monotonic() - self._last >= self._every:
-            size = (self.path / "progress.csv").stat().st_size
+            with (self.path / "progress.csv").open("rb") as file:
+                os.fsync(file.fileno())  # the checkpoint is of no use without it
+                size = file.seek(0, os.SEEK_END)
             run = {"bytes": size, "columns": self._columns, "rows": self._rows}
             run |= {"seconds": self.seconds, "versions": versions()}
             state = {"run": run, "training": agent.state_dict(), **counters}

@@ -320,6 +320,9 @@ def test_folder_holds_the_run_and_a_finished_one_is_only_read(method, tmp_path):
         assert {r["algorithm"] for r in csv.DictReader(file)} == {agent.algorithm}
     with pytest.raises(BadInput, match="expert_queries: found"):
         tiny(method).learn(QUERIES + 1, folder, resume=True)
+    with pytest.raises(BadInput, match="expert_queries: found 0"):
+        tiny(method).learn(0, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
     with pytest.raises(BadInput, match="demonstrations"):
         tiny(method).learn(QUERIES, tmp_path / "other", keep="best_match")
 
@@ -401,7 +404,7 @@ def test_expert_answers_in_environment_units_for_flat_states():
         (lambda s: np.zeros(len(s)), "expert: actions: found float64[1], expected numbers [1, 1]"),
         (lambda s: np.zeros((2, 1)), "expert: actions: found float64[2, 1]"),
         (lambda s: [["left"]] * len(s), "expert: actions: found <U4[1, 1]"),
-        (lambda s: np.full((len(s), 1), np.nan), "expert: actions: found [[nan]], expected finite"),
+        (lambda s: np.full((len(s), 1), np.nan), "expert: actions: found nan, expected finite"),
         (lambda s: 1 // 0, "expert: ZeroDivisionError"),
     ],
 )
@@ -413,7 +416,7 @@ def test_answers_that_are_no_actions_are_refused(answer, named):
 
 def test_discrete_answers_that_are_none_are_refused():
     for answer, named in (
-        (lambda s: np.full(len(s), 3), r"found \[3\], expected 0 to 2"),
+        (lambda s: np.full(len(s), 3), "found 3, expected 0 to 2"),
         (lambda s: np.ones(len(s)), "found float64.*expected integers"),
     ):
         with pytest.raises(BadInput, match=f"^expert: actions: {named}"):

@@ -2,7 +2,9 @@
 
 import dataclasses
 
+import gymnasium
 import pytest
+from gymnasium.wrappers import TransformReward
 
 from mgail_tf.config.algorithms import CONFIGS, MGAILConfig
 from mgail_tf.config.presets import ADDITIONS, PRESETS, ablations, preset_settings
@@ -57,6 +59,10 @@ def test_another_environment_or_time_limit_is_no_task():
     assert task_of(make(windy, 0).spec) == "Hopper-v5"
     usual = Registered("hopper", kwargs={"forward_reward_weight": 1.0, "render_mode": None})
     assert task_of(make(usual, 0).spec) in ("hopper", "Hopper-v5")
+    short = gymnasium.make("Hopper-v5", max_episode_steps=100)
+    assert task_of(make(short, 0).spec) == "Hopper-v5"
+    scaled = TransformReward(gymnasium.make("Hopper-v5"), lambda reward: reward / 100)
+    assert task_of(make(scaled, 0).spec) == "Hopper-v5"
 
 
 # -- presets ---------------------------------------------------------------------------------

@@ -190,6 +190,10 @@ def test_sha256_of_arrays_names_what_is_learnt_from(spec, episodes):
         ("actions", lambda x: [a.astype(str) for a in x]),
         ("terminated", lambda x: x[:-1]),
         ("rewards", lambda x: [r[:-1] for r in x]),
+        ("rewards", lambda x: x[:1]),
+        ("rewards", lambda x: []),
+        ("rewards", lambda x: [np.append(x[0][1:], np.nan), *x[1:]]),
+        ("rewards", lambda x: [np.full(len(r), np.inf) for r in x]),
         ("rewards", lambda x: [np.append(x[0], 0.0), x[1][:-1], *x[2:]]),  # as many in all
         ("states", lambda x: [[[1.0], [1.0, 2.0]], *x[1:]]),
         ("actions", lambda x: [1.0, *x[1:]]),
@@ -242,6 +246,16 @@ def test_choice_keeps_what_a_normalised_score_stands_for(loaded):
 )
 def test_choice_of_what_is_not_there_is_refused(loaded, field, arguments):
     assert refusal(loaded.source, loaded.sample, **arguments).startswith(f"{field}: ")
+
+
+def test_a_negative_seed_is_refused_for_any_choice(loaded):
+    for choose in (loaded.sample, loaded.held_out):
+        assert refusal(loaded.source, choose, 1, seed=-1).startswith("seed: found -1")
+
+
+def test_episodes_that_are_in_both_are_counted(loaded):
+    assert loaded.sample(2, seed=0).common(loaded.held_out(2, seed=0)) == 0
+    assert loaded.sample(3, seed=0).common(loaded) == 3
 
 
 @pytest.mark.parametrize("every", [1, 2, 3, 5, 20])

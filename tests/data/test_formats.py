@@ -369,6 +369,9 @@ def test_d4rl_columns_of_other_shapes_and_types_are_read(tmp_path):
     shown = Demonstrations.load(_hdf5(tmp_path / "c.hdf5", arrays))
     np.testing.assert_array_equal(shown.actions, np.arange(10))
     assert np.isnan(shown.expert_return)
+    arrays |= {name: arrays[name] > 0 for name in ("observations", "next_observations")}
+    shown = Demonstrations.load(_hdf5(tmp_path / "d.hdf5", arrays))
+    np.testing.assert_array_equal(np.unique(shown.states), [0, 1])
 
 
 def test_rounding_of_next_observations_is_no_end(tmp_path):
@@ -643,6 +646,10 @@ BAD = {  # what is made: (maker of a call, what its line names)
     "objects": (
         lambda folder, rng: lambda: Demonstrations.from_trajectories([object()]),
         "trajectory 0: found no obs, acts, terminal in a object",
+    ),
+    "no step": (
+        _bad_trajectory(acts=lambda a: a[:0], obs=lambda a: a[:1], rews=lambda a: a[:0]),
+        "an episode of length 0",
     ),
     # folders that `datasets` saved
     "no obs column": (_bad_trajectory(saved=True, obs=None), "no column obs among acts"),

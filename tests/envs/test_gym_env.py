@@ -1,5 +1,7 @@
 """Environments by object, function, name or id: their specs, their units, and what is refused."""
 
+import json
+
 import gymnasium
 import numpy as np
 import pytest
@@ -31,6 +33,10 @@ class _Unbounded(Linear):
 
 class _ManyActions(Linear):
     action_space = MultiDiscrete([2, 3])
+
+
+class _Scalar(Linear):
+    action_space = Box(-1.0, 1.0, ())
 
 
 class _UnevenMatrix(Linear):
@@ -205,6 +211,31 @@ def test_seed_fixes_the_first_episode_and_leaves_the_next_ones_different():
     assert np.abs(starts[0][0] - starts[0][1]).max() > 1e-4
 
 
+# -- what it was made with -------------------------------------------------------------------
+
+
+class _Rewarded(Linear):
+    def __init__(self, reward=None, weights=None):
+        self.reward, self.weights = reward, weights
+
+
+gymnasium.register("ToyRewarded-v0", _Rewarded, max_episode_steps=50)
+
+
+def test_keyword_arguments_are_described_alike_in_every_process():
+    weights = np.arange(2000.0)
+    env = gymnasium.make("ToyRewarded-v0", reward=_ends, weights=weights)
+    described = json.loads(make(env, 0).spec.env_kwargs)
+    assert described == {"reward": f"{__name__}:_ends", "weights": weights.tolist()}
+
+
+def test_wrappers_that_may_change_what_an_environment_does_are_named():
+    plain = gymnasium.wrappers.RecordEpisodeStatistics(gymnasium.make("Pendulum-v1"))
+    assert make(plain, 0).spec.wrappers == ()
+    scaled = gymnasium.wrappers.TransformReward(plain, lambda reward: reward / 10)
+    assert make(scaled, 0).spec.wrappers == ("TransformReward",)
+
+
 # -- what is refused -------------------------------------------------------------------------
 
 
@@ -230,7 +261,7 @@ def test_environment_that_will_not_do_is_refused_in_one_line(task, named):
     assert named in f"{task}: {refusal(task, make, task, 0)}"
 
 
-@pytest.mark.parametrize("env", [_Unbounded(), _ManyActions, lambda: 3, lambda: 1 // 0])
+@pytest.mark.parametrize("env", [_Unbounded(), _ManyActions, _Scalar, lambda: 3, lambda: 1 // 0])
 def test_object_or_function_that_will_not_do_is_refused_in_one_line(env):
     with pytest.raises(BadInput, match=r"^[^\n]+$"):
         make(env, 0)

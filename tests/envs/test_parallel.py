@@ -73,3 +73,19 @@ def test_object_that_cannot_be_copied_is_one_environment_only():
 def test_a_function_that_cannot_be_sent_to_a_process_is_refused():
     found = refusal("workers", Collectors, lambda: make("cartpole", 0), 0, 2, workers=2)
     assert "pickle" in found
+
+
+def test_what_was_asked_before_an_interruption_is_dropped(monkeypatch):
+    collectors = Collectors("cartpole", 0, 2, workers=2)
+    collectors.collect(CARTPOLE, 6)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(collectors._shares[0], "answer", _interrupt)
+        collectors.collect(CARTPOLE, 10)
+    assert len(collectors.state_dict()["collectors"]) == 2
+    episodes = collectors.collect(CARTPOLE, 4)
+    assert sum(len(episode.rewards) for episode in episodes) == 4
+    assert not any(episode.continued for episode in episodes)  # the steps between are lost
+
+
+def _interrupt():
+    raise KeyboardInterrupt

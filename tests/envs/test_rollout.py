@@ -183,3 +183,17 @@ def test_collector_goes_on_in_the_middle_of_an_episode(tmp_path, task, steps):
         np.testing.assert_equal(resumed.collect(policy, 200), whole.collect(policy, 200))
         np.testing.assert_equal(resumed.state_dict(), whole.state_dict())
         resumed.load_state_dict(whole.state_dict())
+
+
+def test_an_interrupted_episode_is_not_continued():
+    collector, policy = _collector(), _Constant(0.5)
+    collector.collect(policy, 2)
+    interrupted = _Constant(0.5)
+    interrupted.act = _interrupt
+    with pytest.raises(KeyboardInterrupt):
+        collector.collect(interrupted, 2)
+    assert not collector.collect(policy, 1)[0].continued
+
+
+def _interrupt(state, rng):
+    raise KeyboardInterrupt

@@ -111,6 +111,7 @@ def test_stopped_run_ends_as_one_that_was_not(tmp_path, cartpole_demos, run, scr
             continue
         assert code == (130 if stops.pop(0) == "Ctrl-C" else -9), said()
         assert "Traceback" not in said()
+    assert ends
 
 
 def test_stopped_run_belongs_to_one_config_and_a_finished_one_is_made_once(

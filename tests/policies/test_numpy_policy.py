@@ -35,6 +35,11 @@ def test_policy_sees_some_components_only(kind, tmp_path):
     np.testing.assert_allclose(policy.head(states), expected, atol=1e-6)
     policy.save(path)
     np.testing.assert_array_equal(NumpyPolicy.load(path, spec).head(states), policy.head(states))
+    direct = to_numpy(network, normaliser._replace(components=None), spec._replace(state_size=2))
+    direct = direct._replace(normaliser=normaliser._replace(components=[2, 0]), spec=spec)
+    direct.save(tmp_path / "direct.npz")
+    loaded = NumpyPolicy.load(tmp_path / "direct.npz", spec)
+    np.testing.assert_array_equal(loaded.head(states), direct.head(states))
 
 
 def test_policy_keeps_its_weights_when_the_network_learns(network, kind):

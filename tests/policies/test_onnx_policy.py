@@ -103,6 +103,10 @@ def test_actions_have_the_shape_that_the_file_says(path):
     expected = np.stack([shaped.predict(state) for state in states])
     assert expected.shape == (5, 2, 1)
     np.testing.assert_allclose(_run(path, states), expected, rtol=1e-5, atol=1e-5)
+    acted = OnnxPolicy(path, shaped.spec).act(states[0], None)
+    np.testing.assert_allclose(
+        acted, np.clip(shaped.act(states[0], None), -1, 1), rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("batch", [0, 1, 7])

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mgail_tf.sweeps.runs import Process, Run, place
+from mgail_tf.errors import BadInput
+from mgail_tf.sweeps.runs import Process, Run, claimed, place
 
 
 def test_a_run_is_a_command():
@@ -73,3 +74,11 @@ def _runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_one_sweep_at_a_time(tmp_path):
+    refused = pytest.raises(BadInput, match="sweep: another sweep")
+    with claimed(tmp_path / "sweep"), refused, claimed(tmp_path / "sweep"):
+        pass
+    with claimed(tmp_path / "sweep"):
+        pass

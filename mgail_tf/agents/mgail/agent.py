@@ -6,6 +6,7 @@ lists what differs from the paper.
 
 import dataclasses
 import math
+import operator
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Unpack
@@ -73,7 +74,7 @@ class MGAIL(Resumable):
         Raises:
             BadInput: the environment or the demonstrations will not do.
         """
-        self.env, self.seed = env, seed
+        self.env, self.seed = env, (seed := operator.index(seed))
         environment = make(env, seed)
         self.spec = spec = environment.spec
         self.config: MGAILConfig = settings_of("mgail", task_of(spec), config)
@@ -217,8 +218,8 @@ class MGAIL(Resumable):
         config, collector = self.config, self._collector
         config.check_budget(env_steps)
         per_step = config.updates_per_step or rules.updates_per_step(env_steps, self._components)
-        self._updates_per_step = per_step
         steps_per_call = config.steps_per_call(per_step)
+        self._updates_per_step = config.updates_per_step or config.updates_per_call / steps_per_call
         if not self.learner.updates and config.clone_share:
             self._try_clone(self._steps_of_others(env_steps) - collector.env_steps)
         while (before := collector.env_steps) < env_steps:  # Line 2

@@ -3,6 +3,7 @@
 GAIL runs `update` of the same class on the discriminator's reward.
 """
 
+import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Unpack
@@ -45,7 +46,7 @@ class TRPO(Resumable):
         Raises:
             BadInput: the environment will not do.
         """
-        self.env, self.seed, self.demonstrations = env, seed, None
+        self.env, self.seed, self.demonstrations = env, (seed := operator.index(seed)), None
         self.spec = spec = make(env, seed).spec
         task = task_of(spec)
         self.config: TRPOConfig = settings_of("trpo", task, config)

@@ -76,6 +76,13 @@ def test_a_run_makes_as_many_updates_as_the_rule_says(shown, eager, monkeypatch)
     assert [steps for steps, _ in agent.iterate(400)] == [300, 380, 400]
 
 
+def test_the_settings_that_follow_from_a_budget_can_be_given(shown, eager):
+    few = {"updates_per_call": 1, "updates_per_step": None, "horizon": 2, "value_targets": None}
+    agent = _agent(shown, **few)
+    next(agent.iterate(100_000))  # the rule says 0.6, and an update is made every 2 steps
+    assert agent.effective_config.updates_per_step == 0.5
+
+
 def test_the_policys_rate_follows_the_discriminators_accuracy(shown, eager):
     few = {"updates_per_call": 1, "updates_per_step": 0.01, "horizon": 2, "value_targets": None}
     schedule = {"learning_rate_schedule": "constant"}
