@@ -183,8 +183,9 @@ class NumpyPolicy(NamedTuple):
                 "onnx", which gives the mode and no samples, see `policies.onnx_policy`.
 
         Raises:
-            BadInput: the path exists and holds something or does not fit the format, the metadata
-                are not JSON, or `format="onnx"` and the package `onnx` is not installed.
+            BadInput: the path exists and holds something, does not fit the format or cannot be
+                written, the metadata are not JSON, or `format="onnx"` and the package `onnx` is not
+                installed.
         """
         if format not in ("saved_model", "onnx"):
             raise BadInput(f"format: found {format!r}, expected 'saved_model' or 'onnx'")

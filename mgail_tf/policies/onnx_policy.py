@@ -48,7 +48,8 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
     wrote it, and `metadata` stand in the file's `metadata_props`, each value as JSON.
 
     Raises:
-        BadInput: the file exists, the metadata are not JSON, or `onnx` is not installed.
+        BadInput: the file exists or cannot be written, the metadata are not JSON, or `onnx` is not
+            installed.
     """
     check_absent(path)
     onnx = _imported("onnx")
@@ -72,7 +73,10 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
     helper.set_model_props(model, {name: json.dumps(x) for name, x in properties.items()})
     onnx.checker.check_model(model, full_check=True)
     make_folder(path.parent)
-    write_whole(path, model.SerializeToString())
+    try:
+        write_whole(path, model.SerializeToString())
+    except OSError as error:
+        raise BadInput(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _operations(onnx: Any, policy: NumpyPolicy) -> _Graph:

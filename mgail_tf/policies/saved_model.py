@@ -4,14 +4,14 @@ import contextlib
 import json
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from mgail_tf.errors import BadInput
+from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import check_free, to_json
 from mgail_tf.policies.composed import MixturePolicy, NonstationaryPolicy, stacked
 from mgail_tf.policies.numpy_policy import NumpyPolicy, check_described, described
@@ -149,19 +149,32 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
     policy, and `metadata`.
 
     Raises:
-        BadInput: the folder exists and holds something, or the metadata are not JSON.
+        BadInput: the folder exists and holds something or cannot be written, or the metadata are
+            not JSON.
     """
     check_free(path)
     text = to_json(described(policy.spec, metadata))
-    with _uninterrupted():
-        module = _Exported(policy)
-        signatures = {
-            "act": module.act.get_concrete_function(),
-            "sample": module.sample.get_concrete_function(),
-            "serving_default": module.serve.get_concrete_function(),
-        }
-        tf.saved_model.save(module, str(path), signatures)
-    (path / "metadata.json").write_text(text)
+    _write(path, lambda: _Exported(policy), text)
+
+
+def _write(path: Path, module: Callable[[], Any], metadata: str) -> None:
+    """Write what `module` makes as a SavedModel, and the metadata beside it.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
+    try:
+        with _uninterrupted():
+            made = module()
+            signatures = {
+                "act": made.act.get_concrete_function(),
+                "sample": made.sample.get_concrete_function(),
+                "serving_default": made.serve.get_concrete_function(),
+            }
+            tf.saved_model.save(made, str(path), signatures)
+        (path / "metadata.json").write_text(metadata)
+    except (OSError, tf.errors.OpError) as error:
+        raise BadInput(f"{path}: cannot be written ({one_line(error)})") from error
 
 
 class _Members(tf.Module):
@@ -273,24 +286,15 @@ def export_composed(
     0 on in every episode. metadata.json says so: "kind" is "mixture" or "nonstationary".
 
     Raises:
-        BadInput: the folder exists and holds something.
+        BadInput: the folder exists and holds something, or cannot be written.
     """
     check_free(path)
     kind = "mixture" if isinstance(policy, MixturePolicy) else "nonstationary"
     text = to_json(described(policy.spec, {**metadata, "kind": kind}))
-    with _uninterrupted():
-        module: Any
-        if isinstance(policy, MixturePolicy):
-            module = _ExportedMixture(policy)
-        else:
-            module = _ExportedSteps(policy)
-        signatures = {
-            "act": module.act.get_concrete_function(),
-            "sample": module.sample.get_concrete_function(),
-            "serving_default": module.serve.get_concrete_function(),
-        }
-        tf.saved_model.save(module, str(path), signatures)
-    (path / "metadata.json").write_text(text)
+    if isinstance(policy, MixturePolicy):
+        _write(path, lambda: _ExportedMixture(policy), text)
+    else:
+        _write(path, lambda: _ExportedSteps(policy), text)
 
 
 class SavedPolicy:

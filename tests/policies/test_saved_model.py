@@ -241,6 +241,20 @@ def test_folder_without_an_exported_policy_is_refused(tmp_path, metadata):
     refusal(tmp_path, SavedPolicy, tmp_path, SPECS["gaussian"])
 
 
+@pytest.mark.parametrize("name", ["model", "policy.onnx"])
+def test_what_cannot_be_written_is_said_in_one_line(tmp_path, monkeypatch, name):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    kind = "onnx" if name.endswith("onnx") else "saved_model"
+    monkeypatch.setattr("tensorflow.saved_model.save", full)
+    monkeypatch.setattr("mgail_tf.policies.onnx_policy.write_whole", full)
+    message = refusal(
+        tmp_path / name, examples.policy_of("gaussian").export, tmp_path / name, format=kind
+    )
+    assert "cannot be written (" in message and "No space left on device" in message
+
+
 def test_ctrl_c_waits_for_tensorflow_to_write(tmp_path, monkeypatch):
     handler = signal.getsignal(signal.SIGINT)
 
