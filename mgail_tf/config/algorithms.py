@@ -284,9 +284,9 @@ class MGAILConfig:
     paper. None: it always follows J."""
     clone_share: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.05
     """Share of the run in which a clone of the demonstrations acts, after the random actions and
-    before the first update. Its steps are learnt from, and it is what is scored until the policy
-    matches the demonstrations as well (see `match_tolerance`). Beyond the paper. 0: it never
-    acts."""
+    before the first update. Model and value learn from its steps, the discriminator does not, and
+    it is what is scored until the policy matches the demonstrations as well (see
+    `match_tolerance`). Beyond the paper. 0: it never acts."""
     cloning_learning_rate: Positive = 1e-3
     """Of the policy in steps of cloning."""
     policy_batch: PositiveInt = 32

@@ -125,6 +125,18 @@ def test_buffer_holds_the_last_steps_up_to_its_capacity(filled, rng):
     assert set(_steps(drawn.states)) == set(filled.held)
 
 
+def test_steps_that_are_not_the_agents_are_in_sequences_only(rng, tmp_path):
+    buffer = ReplayBuffer(100, SPEC, IDENTITY)
+    for number, agents in enumerate((True, False, True)):
+        buffer.add(_part(number, 0, 20), agents)
+    restored = ReplayBuffer(100, SPEC, IDENTITY)
+    restored.load_state_dict(buffer.state_dict())
+    for each in (buffer, restored):
+        drawn = _steps(each.sample(rng, (500,)).states)
+        assert {number for number, _ in drawn} == {0, 2}
+        assert {number for number, _ in _lasts(each.sample_sequences(rng, 1, 500, 2))} == {0, 1, 2}
+
+
 def test_transitions_belong_together(filled, rng):
     drawn = filled.buffer.sample(rng, (40, 50))
     assert drawn.states.shape == (40, 50, 2)

@@ -115,7 +115,7 @@ class MGAIL(Resumable):
         self._telling = not gentle and not self.termination_cost.judged
         self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
         self._caution = 1.0  # share of the policy's rate that is left after it went astray
-        cloned = self._clone(seen)
+        cloned = self._fit_clone(seen)
         error = cloned.error if cloned else math.nan
         self._settled = Settled(
             self.gamma,
@@ -246,7 +246,8 @@ class MGAIL(Resumable):
     def _try_clone(self, steps: int) -> None:
         """Beyond the paper: act as a clone of the demonstrations, and judge its steps."""
         if steps:
-            self._add(self._collector.collect(self._policy_with(self._clone_weights), steps))
+            clone = self._policy_with(self._clone_weights)
+            self._add(self._collector.collect(clone, steps), agents=False)
             if self._safeguard:
                 self._safeguard.judge_clone(self.buffer.newest(steps), self._clone_weights)
 
@@ -263,15 +264,19 @@ class MGAIL(Resumable):
             self._caution *= SLOWER
             self.learner.set_noise(now / env_steps)  # which is not what it was then
 
-    def _add(self, episodes: list[Episode]) -> None:
-        """Push episodes into the buffer."""
+    def _add(self, episodes: list[Episode], agents: bool = True) -> None:
+        """Push episodes into the buffer.
+
+        Args:
+            agents: the discriminator learns from them what the agent does.
+        """
         for episode in episodes:
-            self.buffer.add(episode)
+            self.buffer.add(episode, agents)
             self.termination_cost.add(episode)
             if self._safeguard:
                 self._safeguard.add(episode)
 
-    def _clone(self, seen: Spec) -> Clone | None:
+    def _fit_clone(self, seen: Spec) -> Clone | None:
         """Return a clone of the demonstrations; None: the settings need none."""
         config = self.config
         if not (config.cloning_bound or config.clone_share or not config.log_std):
