@@ -212,7 +212,7 @@ class GAILConfig(TRPOConfig):
     cost: Cost | None = None
     """Sign of the reward: log_d pays -log D >= 0, right where episodes end by failure;
     neg_log_expert pays log(1 - D) <= 0, right where they end by success. None: neg_log_expert where
-    most demonstrations terminate, else log_d."""
+    more than three quarters of the demonstrations terminate, else log_d."""
     normaliser_floor: Positive | None = None
     """Smallest standard deviation by which the discriminator's state components are divided. None:
     there is none, and what the demonstrations show as constant is not seen."""
@@ -276,8 +276,8 @@ class MGAILConfig:
     policy_learning_rate: Positive | None = None
     """Of the policy on J (released code: 1e-4). None: 3e-4 while the discriminator is right about
     at least 0.95 of the pairs, 3e-5 at 0.9, 3e-6 at 0.7, and in between what lies between; at least
-    3e-5 where most demonstrations terminate, or where there are fewer than five pairs for each
-    component of state and action."""
+    3e-5 where more than three quarters of the demonstrations terminate, or where there are fewer
+    than five pairs for each component of state and action."""
     cloning_bound: Positive | None = 1.0
     """The policy follows J only where its actions err by at most this times what those of a cloned
     policy err by on pairs that it has not learnt from; else it takes a step of cloning. Beyond the
@@ -313,8 +313,8 @@ class MGAILConfig:
     horizon: PositiveInt = 16
     """T, imagined steps (released code: 10)."""
     gamma: Fraction | None = None
-    """Discount per step (released code: 0.99). None: 0.97, and where most demonstrations terminate
-    up to 0.99: as many steps ahead as they have on average."""
+    """Discount per step (released code: 0.99). None: 0.97, and where more than three quarters of
+    the demonstrations terminate up to 0.99: as many steps ahead as they have on average."""
     cost: Cost = "neg_log_expert"
     """neg_log_expert: -log(1 - D), as in the released code; log_d: log D, as in Eq. 3."""
     state_gradient_clip: Positive | None = 10.0

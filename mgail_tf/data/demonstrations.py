@@ -390,8 +390,8 @@ class Demonstrations:
 
     @property
     def mostly_terminate(self) -> bool:
-        """Whether most episodes terminated, as against being cut off."""
-        return bool(np.mean(self.terminated) > 0.5)
+        """Whether so many episodes terminated that this is what the expert does."""
+        return mostly(self.terminated)
 
     def terminal_states(self) -> np.ndarray:
         """Return the states [E, S] in which episodes terminated; none if they are unknown."""
@@ -514,6 +514,14 @@ class Demonstrations:
             states.append(episode_states[:-1][offset :: self.every])
             actions.append(spec.one_hot(kept) if spec.discrete else spec.scale_actions(kept))
         return StateActions(np.concatenate(states), np.concatenate(actions))
+
+
+def mostly(terminated: np.ndarray) -> bool:
+    """Return whether more than three quarters of episodes terminated, as against being cut off.
+
+    An expert that falls now and then shows no fall that is to be imitated.
+    """
+    return bool(np.mean(terminated) > 0.75)
 
 
 def fitting(demonstrations: Any, spec: Spec) -> Demonstrations:

@@ -99,7 +99,7 @@ def discount(lengths: np.ndarray, mostly_terminate: bool) -> float:
 
     Args:
         lengths: steps of the demonstrations [E].
-        mostly_terminate: most of them end by themselves, not at a time limit.
+        mostly_terminate: nearly all of them end by themselves, not at a time limit.
     """
     least, most = GAMMAS
     if not mostly_terminate:
@@ -175,7 +175,7 @@ class Conclusions(NamedTuple):
     components: int  # of state and action, as far as networks are expected to see them
     few: bool  # there are few pairs for so many components
     strength: Strength
-    ends_judged: bool  # most demonstrations terminate, and ends are judged by them
+    ends_judged: bool  # nearly all demonstrations terminate, and ends are judged by them
     ends_recorded: bool  # it is known in which states they do
     gamma: float  # discount per step
     constant: np.ndarray  # indices of state components that no network sees
@@ -185,10 +185,10 @@ class Conclusions(NamedTuple):
         """Return the lines of a text."""
         rate, penalty, slope = self.strength
         enough = "few" if self.few else "enough"
-        ends = "most episodes are cut off: ending a task counts as failure"
+        ends = "a quarter of the episodes or more are cut off: ending a task counts as failure"
         if self.ends_judged:
             where = "by when and where they do" if self.ends_recorded else "by when they do"
-            ends = f"most episodes terminate: ends are judged {where}"
+            ends = f"more than three quarters of the episodes terminate: ends are judged {where}"
         lines = [
             f"ends           {ends}",
             f"pairs          {self.pairs} are {enough} for {self.components} components "

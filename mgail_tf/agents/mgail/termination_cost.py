@@ -4,14 +4,15 @@ A terminated task stays in an absorbing state for ever (Kostrikov et al. 2019). 
 terminates after L steps, a share gamma^L of the discounted time is spent there; an episode that a
 time limit cuts counts as 0.
 
-Where most demonstrations are cut off, termination is failure: it costs `FAILURE`, or `MARGIN` more
-than the agent's living if that is dearer, so that no agent ends early to be spared its costs.
+Where a quarter of the demonstrations or more are cut off, termination is failure: it costs
+`FAILURE`, or `MARGIN` more than the agent's living if that is dearer, so that no agent ends early
+to be spared its costs.
 
-Where most terminate, termination is part of what the expert shows. The absorbing state is judged
-like any other, by a logit log(agent's / expert's) of two parts: the shares of time, which say WHEN
-to end, and a discriminator of the last states, which says WHERE. -log(1 - D) is positive however
-rarely the agent terminates, as if it should not, so the logit itself stands for it as far as it is
-positive: termination is free until it comes sooner than the expert's, or elsewhere.
+Where nearly all terminate, termination is part of what the expert shows. The absorbing state is
+judged like any other, by a logit log(agent's / expert's) of two parts: the shares of time, which
+say WHEN to end, and a discriminator of the last states, which says WHERE. -log(1 - D) is positive
+however rarely the agent terminates, as if it should not, so the logit itself stands for it as far
+as it is positive: termination is free until it comes sooner than the expert's, or elsewhere.
 """
 
 import math
@@ -21,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.data.demonstrations import Demonstrations, mostly
 from mgail_tf.networks.discriminator import policy_cost
 from mgail_tf.types import Episode
 
@@ -66,7 +67,7 @@ class TerminationCost(Resumable):
         """
         self._kind, self._gamma, self._fixed = kind, gamma, fixed
         ends = int(np.sum(shown.terminated))
-        self.judged = fixed is None and bool(np.mean(shown.terminated) > 0.5)
+        self.judged = fixed is None and mostly(shown.terminated)
         self._share = shown.share(gamma)
         # one end says nothing of where others are: it bounds the logit of WHERE by 0
         self._bound = math.log((1 + ends) / 2) if self.judged else 0.0

@@ -44,6 +44,7 @@ def test_share_is_gamma_to_the_length_where_the_task_ended():
     [
         (ends((1000, False)), None, FAILURE),
         (ends((90, True), (100, False)), None, FAILURE),
+        (ends((90, True), (80, True), (85, True), (100, False)), None, FAILURE),
         (ends((1000, False)), 1.5, 1.5),
         (ends((2, True)), 1.5, 1.5),  # whatever is demonstrated
         (ends((2, True)), 0.0, 0.0),
