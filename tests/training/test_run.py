@@ -182,6 +182,24 @@ def test_other_pairs_of_the_same_file_are_another_run(tmp_path):
                 agent.learn(tmp_path / "run", **options)
 
 
+def test_what_needs_a_folder_is_refused_without_one():
+    demos = toys.linear_demonstrations()
+    agent = mg.BC(toys.linear(), demos.sample(3), CONFIGS["bc"])
+    for option in ({"resume": True}, {"keep_checkpoint": True}, {"held_out": demos.held_out(2)}):
+        with pytest.raises(mg.BadInput, match=f"^{next(iter(option))}: found no run_dir"):
+            agent.learn(**option)
+
+
+def test_held_out_episodes_that_are_learnt_from_give_a_warning(tmp_path):
+    demos = toys.linear_demonstrations()
+    agent = mg.BC(toys.linear(), demos.sample(3, seed=0), CONFIGS["bc"], seed=np.arange(2)[1])
+    with pytest.warns(UserWarning, match="held_out: 2 of its 2 episodes are learnt from"):
+        agent.learn(tmp_path / "run", held_out=demos.sample(2, seed=0), episodes=1)
+    config = json.loads((tmp_path / "run/config.json").read_text())
+    assert config["seed"] == 1  # a NumPy integer is one
+    assert config["max_steps"] == 50  # of an environment that is none of the paper's
+
+
 def test_no_evaluation_episode_is_refused_before_the_training(tmp_path):
     agent = mg.BC(toys.linear(), toys.linear_demonstrations(), mg.BCConfig(max_epochs=2))
     with pytest.raises(mg.BadInput, match="episodes: found 0"):
