@@ -14,7 +14,7 @@ STEPS_BEFORE = 64  # steps up to a termination that are drawn from
 _FIRST_ALLOCATION = 4096  # steps; the arrays double until the capacity is reached
 
 
-_COLUMNS = ("states", "next_states", "actions", "terminated", "episode", "step", "agents")
+_COLUMNS = ("states", "next_states", "actions", "terminated", "episode", "step", "of_agent")
 
 
 class ReplayBuffer(Resumable):
@@ -30,7 +30,7 @@ class ReplayBuffer(Resumable):
         self._terminated = np.zeros(first, np.float32)
         self._episode = np.full(first, -1, np.int64)  # which episode a slot's step is from
         self._step = np.zeros(first, np.int64)  # its position there
-        self._agents = np.zeros(first, bool)  # whether it is one of those that `sample` draws from
+        self._of_agent = np.zeros(first, bool)  # whether `sample` draws from it
         self._head, self._size = 0, 0
         self._last_episode, self._next_step = -1, 0
 
@@ -64,11 +64,11 @@ class ReplayBuffer(Resumable):
             empty = np.full((more, *column.shape[1:]), -1 if name == "episode" else 0, column.dtype)
             setattr(self, f"_{name}", np.concatenate([column, empty]))
 
-    def add(self, episode: Episode, agents: bool = True) -> None:
+    def add(self, episode: Episode, of_agent: bool = True) -> None:
         """Append an Episode; one that is `continued` is joined to the one added before it.
 
         Args:
-            agents: `sample` draws from it.
+            of_agent: `sample` draws from it.
         """
         if not episode.continued:
             self._last_episode, self._next_step = self._last_episode + 1, 0
@@ -82,7 +82,7 @@ class ReplayBuffer(Resumable):
         self._terminated[slots] = (steps == count - 1) & episode.terminated
         self._episode[slots] = self._last_episode
         self._step[slots] = self._next_step + steps
-        self._agents[slots] = agents
+        self._of_agent[slots] = of_agent
         self._next_step += count
         self._head = (self._head + count) % self._capacity
         self._size = min(self._size + count, self._capacity)
@@ -112,7 +112,7 @@ class ReplayBuffer(Resumable):
 
     def sample(self, rng: np.random.Generator, shape: Sequence[int]) -> StateActions:
         """Draw steps of the agent's uniformly; `shape` leads: [*shape, S] and [*shape, A]."""
-        slots = np.flatnonzero(self._agents[: self._size])
+        slots = np.flatnonzero(self._of_agent[: self._size])
         slots = slots[rng.integers(len(slots), size=tuple(shape))]
         return StateActions(self._normaliser(self._states[slots]), self._actions[slots])
 

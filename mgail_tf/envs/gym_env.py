@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import math
+import re
 import warnings
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -362,8 +363,7 @@ def _described(value: Any) -> Any:
     """Return what JSON can hold of a keyword argument, and is the same in every process."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
-    kind = value if hasattr(value, "__qualname__") else type(value)
-    return f"{kind.__module__}:{kind.__qualname__}"
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def _same(one: Any, other: Any) -> bool:

@@ -127,8 +127,8 @@ def test_buffer_holds_the_last_steps_up_to_its_capacity(filled, rng):
 
 def test_steps_that_are_not_the_agents_are_in_sequences_only(rng, tmp_path):
     buffer = ReplayBuffer(100, SPEC, IDENTITY)
-    for number, agents in enumerate((True, False, True)):
-        buffer.add(_part(number, 0, 20), agents)
+    for number, of_agent in enumerate((True, False, True)):
+        buffer.add(_part(number, 0, 20), of_agent)
     restored = ReplayBuffer(100, SPEC, IDENTITY)
     restored.load_state_dict(buffer.state_dict())
     for each in (buffer, restored):

@@ -247,7 +247,7 @@ class MGAIL(Resumable):
         """Beyond the paper: act as a clone of the demonstrations, and judge its steps."""
         if steps:
             clone = self._policy_with(self._clone_weights)
-            self._add(self._collector.collect(clone, steps), agents=False)
+            self._add(self._collector.collect(clone, steps), of_agent=False)
             if self._safeguard:
                 self._safeguard.judge_clone(self.buffer.newest(steps), self._clone_weights)
 
@@ -264,14 +264,14 @@ class MGAIL(Resumable):
             self._caution *= SLOWER
             self.learner.set_noise(now / env_steps)  # which is not what it was then
 
-    def _add(self, episodes: list[Episode], agents: bool = True) -> None:
+    def _add(self, episodes: list[Episode], of_agent: bool = True) -> None:
         """Push episodes into the buffer.
 
         Args:
-            agents: the discriminator learns from them what the agent does.
+            of_agent: the discriminator learns from them what the agent does.
         """
         for episode in episodes:
-            self.buffer.add(episode, agents)
+            self.buffer.add(episode, of_agent)
             self.termination_cost.add(episode)
             if self._safeguard:
                 self._safeguard.add(episode)

@@ -159,7 +159,7 @@ def test_a_clone_acts_before_the_first_update_and_is_scored_until_one_is_as_near
     assert agent._safeguard.own and not np.array_equal(agent._safeguard.own[0], cloned[0])
     # the discriminator takes no step of the clone's for the agent's
     buffer = agent.buffer
-    np.testing.assert_equal(np.flatnonzero(~buffer._agents[: len(buffer)]), np.arange(60, 248))
+    np.testing.assert_equal(np.flatnonzero(~buffer._of_agent[: len(buffer)]), np.arange(60, 248))
 
 
 def test_policy_that_matches_as_well_as_the_clone_takes_its_place(shown, monkeypatch):
