@@ -137,7 +137,7 @@ def _imported(source: str, module: str, extra: str) -> Any:
 
 
 def _numbers(source: str, field: str, values: Any) -> np.ndarray:
-    """Return an array of numbers.
+    """Return an array of numbers; booleans are 0 and 1.
 
     Raises:
         BadInput: it is something else.
@@ -150,7 +150,7 @@ def _numbers(source: str, field: str, values: Any) -> np.ndarray:
         found = f"a {type(values).__name__}"
         found += f" of {array.dtype}{list(array.shape)}" if isinstance(values, np.ndarray) else ""
         raise BadInput(f"{source}: {field}: found {found}, expected an array of numbers")
-    return array
+    return array.astype(np.float32) if array.dtype.kind == "b" else array
 
 
 def _actions(array: np.ndarray) -> np.ndarray:
