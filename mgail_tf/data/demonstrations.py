@@ -390,7 +390,7 @@ class Demonstrations:
 
     @property
     def mostly_terminate(self) -> bool:
-        """Whether so many episodes terminated that this is what the expert does."""
+        """Whether more than three quarters terminated: then that is what the expert does."""
         return mostly(self.terminated)
 
     def terminal_states(self) -> np.ndarray:

@@ -64,7 +64,7 @@ def make_all(runs: Sequence[Run], root: Path, jobs: int, overview: Overview) -> 
                 overview.begun(run, f"core {core}")
             run.folder.parent.mkdir(parents=True, exist_ok=True)
             command = run.command(root, run.folder, run.demos)
-            # in a session of its own: whatever interrupts the sweep, it hears of it once
+            # In a session of its own it does not hear of Ctrl-C by itself, and is told once.
             process = Process(command, run.log, start_new_session=True)
             with lock:
                 going.add(process)
@@ -98,7 +98,7 @@ def make_all(runs: Sequence[Run], root: Path, jobs: int, overview: Overview) -> 
                 pool.shutdown(wait=False, cancel_futures=True)
                 with lock:
                     interrupts += 1
-                    for process in going:  # it saves itself; a second one ends it at once
+                    for process in going:  # each saves itself; a second signal ends it at once
                         process.popen.send_signal(signal.SIGINT)
     if interrupts:
         raise KeyboardInterrupt
