@@ -149,9 +149,9 @@ class NumpyPolicy(NamedTuple):
             env_id, discrete = str(data["env_id"]), bool(data["discrete"])
             # a file without it is of a policy that sees every component
             size = int(data["state_size"] if "state_size" in data else data["state_mean"].size)
-            mean, seen = data["state_mean"], None
-            if mean.size < size:  # older files are of policies that see the first components
-                seen = data.get("state_components", np.arange(mean.size))
+            mean, seen = data["state_mean"], data.get("state_components")
+            if seen is None and mean.size < size:  # an older file: it sees the first components
+                seen = np.arange(mean.size)
             policy = cls(
                 tuple(data[n] for n in names),
                 data["log_std"],
