@@ -37,7 +37,11 @@ def two_nodes(monkeypatch):
     small = {"object_store_memory": 100 * 2**20}
     head = {"num_cpus": 0, "include_dashboard": False, "_system_config": IMPATIENT}
     made = Cluster(initialize_head=True, head_node_args=head | small)
-    made.nodes = [made.add_node(num_cpus=1, wait=False, **small) for _ in range(2)]
+    # Each has a copy of the source: one that another node's runs use would be replaced under them.
+    made.nodes = [
+        made.add_node(num_cpus=1, wait=False, runtime_env_dir_name=f"copies_{number}", **small)
+        for number in range(2)
+    ]
     yield made
     made.shutdown()
 
