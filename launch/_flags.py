@@ -1,5 +1,6 @@
 """What the scripts share: flags, exit codes, threads, the table of scores."""
 
+import contextlib
 import importlib
 import json
 import os
@@ -10,7 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # acting is one small product at a time
@@ -26,20 +27,21 @@ from absl import flags
 
 import mgail_tf as mg
 from mgail_tf.config.algorithms import CONFIGS, describe
-from mgail_tf.config.tasks import TASKS, budget, env_id_of
+from mgail_tf.config.tasks import TASKS, budget, env_id_of, task_with_id
 from mgail_tf.envs.gym_env import EnvLike, Registered, make
 from mgail_tf.envs.rollout import Policy, SteppedPolicy
 from mgail_tf.errors import one_line
 from mgail_tf.files import check_free
-from mgail_tf.policies import experts
+from mgail_tf.policies import experts, onnx_policy
 from mgail_tf.policies.composed import AnyPolicy
+from mgail_tf.policies.numpy_policy import read_arrays, read_description
 from mgail_tf.training import compile_cache
 from mgail_tf.types import Spec
 
 _TASK_HELP = f"{', '.join(TASKS)}, or any Gymnasium id, also as my_module:MyEnv-v0."
 _POLICY_HELP = (
-    "A policy.npz, a run's folder, an exported SavedModel's folder or an .onnx file; "
-    "default: the committed expert."
+    "A policy.npz, a run's folder, an exported SavedModel's folder or an .onnx file; without "
+    "--task its environment is taken. Default: the committed expert."
 )
 
 
@@ -66,6 +68,7 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "label": (flags.DEFINE_string, None, "Names the run in tables; default: the preset.", None),
     "set": (flags.DEFINE_multi_string, [], "key=value: override a setting; repeatable.", None),
     "policy": (flags.DEFINE_string, None, _POLICY_HELP, None),
+    "policies": (flags.DEFINE_list, [], _POLICY_HELP, None),
     "episodes": (flags.DEFINE_integer, 50, "Evaluation episodes, in each mode.", 1),
     "out": (flags.DEFINE_string, None, "Folder to write; empty or absent. Default: runs/...", None),
     "resume": (flags.DEFINE_boolean, False, "Go on in --out, or begin there.", None),
@@ -221,6 +224,8 @@ def _run(
             get[arguments] = rest
         warnings.showwarning = _show_warning
         if "task" in get:
+            if values["task"].using_default_value:
+                get |= environment_of_policy(get)
             get["task"], get["env"] = environment(get, get["task"])
         job(get)
     except flags.Error as error:
@@ -277,6 +282,33 @@ def environment(get: Mapping[str, Any], name: str) -> tuple[str, EnvLike]:
         raise mg.BadInput(f'--env_kwargs: {found}, expected an object such as {{"wind": 2}}')
     name = env_id_of(name)
     return name, Registered(name, tuple(get["import"]), kwargs)
+
+
+def environment_of_policy(get: Mapping[str, Any]) -> dict[str, str]:
+    """Return the flags that name the environment that the first policy of the flags is of.
+
+    Those are what its run says, or the id in the file; of an id of the paper's tasks that task.
+
+    Returns:
+        Nothing where no policy is given, or where it is not known.
+
+    Raises:
+        BadInput: the file is none of a policy.
+    """
+    named = get.get("policy") or next(iter(get.get("policies") or []), None)
+    if not named or not Path(named).exists():
+        return {}
+    path, kind = policy_file(Path(named))
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        run = json.loads((path.parent / "config.json").read_text())
+        return {"task": run["task"], "env_kwargs": get["env_kwargs"] or run.get("env_kwargs", "")}
+    if kind == "saved_model":
+        found = read_description(path).get("env_id")
+    elif kind == "onnx":
+        found = onnx_policy.opened(path)[1].get("env_id")
+    else:
+        found = read_arrays(path).get("env_id")
+    return {} if found is None else {"task": task_with_id(str(found))}
 
 
 def _expanded(value: Any) -> Any:
@@ -378,16 +410,25 @@ def policy_of(get: Mapping[str, Any], spec: Spec, flag: str = "--policy") -> Pol
     if not get["policy"]:
         check_expert(get["task"], f"{flag}=FILE")
         return experts.load(get["task"], spec)
-    path = Path(get["policy"])
-    if path.suffix == ".onnx":
-        return mg.OnnxPolicy(path, spec)
-    if not path.is_dir():
-        return mg.load_policy(path, spec)
-    if (path / "policy.npz").exists():
-        return mg.load_policy(path / "policy.npz", spec)
-    if (path / "saved_model.pb").exists() or (path / "metadata.json").exists():
+    path, kind = policy_file(Path(get["policy"]))
+    if kind == "saved_model":
         load_tensorflow(get.get("threads", 1))
         return mg.SavedPolicy(path, spec)
+    return mg.OnnxPolicy(path, spec) if kind == "onnx" else mg.load_policy(path, spec)
+
+
+def policy_file(path: Path) -> tuple[Path, Literal["npz", "onnx", "saved_model"]]:
+    """Return the file or folder that holds the policy that a flag names, and its format.
+
+    Raises:
+        BadInput: it is a folder without one.
+    """
+    if not path.is_dir():
+        return path, "onnx" if path.suffix == ".onnx" else "npz"
+    if (path / "policy.npz").exists():
+        return path / "policy.npz", "npz"
+    if (path / "saved_model.pb").exists() or (path / "metadata.json").exists():
+        return path, "saved_model"
     begun = "a run that is not finished" if (path / "config.json").exists() else "a folder"
     expected = "expected a finished run's folder or an exported SavedModel's"
     raise mg.BadInput(f"{path}: found {begun} without policy.npz or saved_model.pb, {expected}")

@@ -1,20 +1,20 @@
 """Score a policy: a policy.npz, a run, an exported SavedModel, an ONNX file, a committed expert.
 
     python launch/evaluate.py --task=hopper            (the committed expert)
-    python launch/evaluate.py --task=hopper --policy=runs/mgail-hopper-default-seed0
-    python launch/evaluate.py --task=hopper --policy=hopper_policy.onnx
+    python launch/evaluate.py --policy=runs/mgail-hopper-default-seed0
+    python launch/evaluate.py --policy=hopper_policy.onnx
     python launch/evaluate.py --task=my_module:MyEnv-v0 --policy=runs/mine --demos=mine.npz
 
-An ONNX file holds the mean or most probable action only: it is scored deterministically. With
---demos the policy's behaviour is compared with demonstrations too, without a look at rewards,
-beside a policy that clones them and random actions.
+Without --task the environment is the one that the policy was made for. An ONNX file holds the mean
+or most probable action only: it is scored deterministically. With --demos the policy's behaviour is
+compared with demonstrations too, without a look at rewards, beside a policy that clones them and
+random actions.
 """
 
 import sys
 from typing import Any
 
 import _flags
-from absl import flags
 
 import mgail_tf as mg
 from mgail_tf.envs.evaluation import EVALUATION_SEED, MODES, UniformPolicy
@@ -23,15 +23,12 @@ from mgail_tf.types import Spec
 FLAGS = _flags.define(
     "task", "policy", "demos", "episodes", "smoke", "threads", seed=EVALUATION_SEED
 )
-flags.DEFINE_string("saved_model", None, "The same as --policy.", flag_values=FLAGS)
 
 
 def job(get: dict[str, Any]) -> None:
     """Run what the flags say."""
-    if get["policy"] and get["saved_model"]:
-        raise mg.BadInput("--policy and --saved_model: found both, expected one")
     spec = mg.make(get["env"], 0).spec
-    policy = _flags.policy_of({**get, "policy": get["policy"] or get["saved_model"]}, spec)
+    policy = _flags.policy_of(get, spec)
     shown = mg.Demonstrations.load(get["demos"]).for_spec(spec) if get["demos"] else None
     episodes = 2 if get["smoke"] else get["episodes"]
     for mode in MODES:

@@ -1,7 +1,7 @@
 """Export a policy.npz or a run's policy as a SavedModel or as an ONNX file, with its scores.
 
-    python launch/export_policy.py --task=hopper --policy=runs/mgail-hopper-default-seed0
-    python launch/export_policy.py --task=hopper --policy=runs/.../policy.npz --format=onnx
+    python launch/export_policy.py --policy=runs/mgail-hopper-default-seed0
+    python launch/export_policy.py --policy=runs/.../policy.npz --format=onnx
 
 Without --policy the committed expert is exported.
 """

@@ -1,6 +1,6 @@
 """Film policies side by side, each from the same start, as an mp4 or a gif.
 
-    python launch/record_video.py --task=hopper --out=hopper.mp4 \
+    python launch/record_video.py --out=hopper.mp4 \
         --policies=runs/imitate-hopper-seed0/bc,runs/imitate-hopper-seed0/mgail
 
 A policy is a policy.npz, a run's folder, an exported SavedModel's folder or an .onnx file. An mp4
@@ -20,8 +20,7 @@ from absl import flags
 import mgail_tf as mg
 from mgail_tf.reporting import video
 
-FLAGS = _flags.define("task", "seed", "threads", "smoke")
-flags.DEFINE_list("policies", [], "Default: the committed expert.", flag_values=FLAGS)
+FLAGS = _flags.define("task", "policies", "seed", "threads", "smoke")
 flags.DEFINE_list("titles", [], "Captions; default: the policies' names.", flag_values=FLAGS)
 flags.DEFINE_string("out", None, "The .mp4 or .gif. Default: runs/TASK.gif", flag_values=FLAGS)
 flags.DEFINE_float("seconds", 10.0, "Of the video.", lower_bound=0.1, flag_values=FLAGS)

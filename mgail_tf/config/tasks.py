@@ -78,6 +78,11 @@ def env_id_of(task: str) -> str:
     return TASKS[task].env_id if task in TASKS else task
 
 
+def task_with_id(env_id: str) -> str:
+    """Return the name of the task that has a Gymnasium id; of another id, the id itself."""
+    return next((name for name, task in TASKS.items() if task.env_id == env_id), env_id)
+
+
 def for_task(algorithm: str, task: str, preset: str = "default") -> Any:
     """Return an algorithm's settings: its defaults, then the preset's.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mgail_tf.config.tasks import TASKS
+from mgail_tf.config.tasks import TASKS, task_with_id
 from mgail_tf.envs.gym_env import make
 from mgail_tf.errors import UNREADABLE, BadInput
 from mgail_tf.policies.experts import results_folder
@@ -168,19 +168,20 @@ def load_policy(path: str | Path, spec: Spec | None = None) -> AnyPolicy:
     Args:
         path: the file, or the name of one of the paper's tasks: the policy of MGAIL that
             `launch/release_policies.py` has written for it, as in `load_policy("hopper")`.
-        spec: of the environment: `mgail_tf.make(env, 0).spec`. None: the task's.
+        spec: of the environment: `mgail_tf.make(env, 0).spec`. None: of the one that the file
+            names, of an id of the paper's tasks that task.
 
     Raises:
-        BadInput: the file is missing, damaged, or made for another environment; or it is not a
-            task's name and no `spec` is given.
+        BadInput: the file is missing, damaged, or made for another environment; or no `spec` is
+            given, and Gymnasium does not know the environment that the file names.
     """
     if str(path) in TASKS and not Path(path).exists():
-        spec = spec or make(str(path), 0).spec
         path = released_path(str(path))
-    if spec is None:
-        expected = f"that of its environment, mgail_tf.make(env, 0).spec (or one of {[*TASKS]})"
-        raise BadInput(f"{path}: spec: found None, expected {expected}")
     arrays = read_arrays(path)
+    if spec is None:
+        if "env_id" not in arrays:
+            raise BadInput(f"{path}: not a policy file (missing env_id)")
+        spec = make(task_with_id(str(arrays["env_id"])), 0).spec
     if "kind" not in arrays:
         return NumpyPolicy.from_arrays(arrays, spec, str(path))
     kind = str(arrays.pop("kind"))

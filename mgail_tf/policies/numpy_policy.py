@@ -252,6 +252,22 @@ def described(spec: Spec, metadata: Mapping[str, Any]) -> dict[str, Any]:
         raise BadInput(f"metadata: expected JSON values ({error})") from error
 
 
+def read_description(folder: Path) -> dict[str, Any]:
+    """Return what an exported SavedModel says of itself in its metadata.json.
+
+    Raises:
+        BadInput: there is no such file, or it holds something else.
+    """
+    try:
+        metadata = json.loads((folder / "metadata.json").read_text())
+        if not isinstance(metadata, dict):
+            raise ValueError(f"metadata.json holds a {type(metadata).__name__}")
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise BadInput(f"{folder}: not an exported policy ({reason})") from error
+    return metadata
+
+
 def check_described(path: Path, metadata: Mapping[str, Any], spec: Spec) -> None:
     """Refuse an exported policy of another environment or for other sizes.
 

@@ -116,6 +116,28 @@ def _operations(onnx: Any, policy: NumpyPolicy) -> _Graph:
     return graph
 
 
+def opened(path: Path) -> tuple[Any, dict[str, Any]]:
+    """Return the session of onnxruntime that evaluates a file, and what the file says of itself.
+
+    Raises:
+        BadInput: not an exported policy, or `onnxruntime` is not installed.
+    """
+    if not path.is_file():
+        raise BadInput(f"{path}: no such policy file")
+    runtime = _imported("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4  # what is wrong is raised too
+    try:
+        session = runtime.InferenceSession(
+            path.read_bytes(), options, providers=["CPUExecutionProvider"]
+        )
+        found = session.get_modelmeta().custom_metadata_map
+        return session, {name: json.loads(value) for name, value in found.items()}
+    except Exception as error:  # onnxruntime's own errors have no common class
+        raise BadInput(f"{path}: not an exported policy ({one_line(error)})") from error
+
+
 class OnnxPolicy:
     """A loaded ONNX file that acts as a NumpyPolicy does, without sampling, for evaluation."""
 
@@ -126,23 +148,9 @@ class OnnxPolicy:
             BadInput: not an exported policy, one of another environment or for other sizes, or
                 `onnxruntime` is not installed.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise BadInput(f"{path}: no such policy file")
-        runtime = _imported("onnxruntime")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 4  # what is wrong is raised too
-        try:
-            self._session = runtime.InferenceSession(
-                path.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
-            found = self._session.get_modelmeta().custom_metadata_map
-            metadata = {name: json.loads(value) for name, value in found.items()}
-        except Exception as error:  # onnxruntime's own errors have no common class
-            raise BadInput(f"{path}: not an exported policy ({one_line(error)})") from error
-        check_described(path, metadata, spec)
-        self._path, self._spec = path, spec
+        self._path, self._spec = Path(path), spec
+        self._session, metadata = opened(self._path)
+        check_described(self._path, metadata, spec)
 
     def actions(self, states: np.ndarray) -> np.ndarray:
         """Return actions in environment units, [B, A] or [B], of float32 states [B, S]."""

@@ -1,7 +1,6 @@
 """SavedModel policies that run with TensorFlow alone, and back."""
 
 import contextlib
-import json
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ import tensorflow as tf
 from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import check_free, to_json
 from mgail_tf.policies.composed import MixturePolicy, NonstationaryPolicy, stacked
-from mgail_tf.policies.numpy_policy import NumpyPolicy, check_described, described
+from mgail_tf.policies.numpy_policy import NumpyPolicy, check_described, described, read_description
 from mgail_tf.types import Leaf, Spec
 
 _ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
@@ -307,11 +306,9 @@ class SavedPolicy:
             BadInput: not an exported policy, or one of another environment or for other sizes.
         """
         path = Path(path)
+        metadata = read_description(path)
         try:
-            metadata = json.loads((path / "metadata.json").read_text())
             self._model = tf.saved_model.load(str(path))
-            if not isinstance(metadata, dict):
-                raise ValueError(f"metadata.json holds a {type(metadata).__name__}")
         except (OSError, ValueError, IndexError, tf.errors.OpError) as error:
             reason = str(error).splitlines()[0]
             raise BadInput(f"{path}: not an exported policy ({reason})") from error

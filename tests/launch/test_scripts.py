@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import _flags
 import numpy as np
 import pytest
 from PIL import Image
@@ -82,6 +83,39 @@ def test_help_settings_lists_those_of_the_method(method, capsys):
     assert all(len(meaning.strip()) > 5 for meaning in lines[1::2])
 
 
+# -- the environment of a policy ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["policy.npz", "policy.onnx", "exported"])
+def test_environment_is_that_of_the_policy(name, tmp_path):
+    policy = experts.load("acrobot", make("acrobot", 0).spec)
+    if name == "policy.npz":
+        policy.save(tmp_path / name)
+    else:
+        policy.export(tmp_path / name, format="onnx" if name.endswith("onnx") else "saved_model")
+    given = {"policy": str(tmp_path / name), "env_kwargs": None}
+    assert _flags.environment_of_policy(given) == {"task": "acrobot"}
+    several = {"policies": [given["policy"], "another.npz"], "env_kwargs": None}
+    assert _flags.environment_of_policy(several) == {"task": "acrobot"}
+
+
+def test_environment_of_a_policy_is_what_its_run_says(tmp_path):
+    experts.load("acrobot", make("acrobot", 0).spec).save(tmp_path / "policy.npz")
+    described = {"task": "Acrobot-v1", "env_kwargs": '{"wind": 2}'}
+    (tmp_path / "config.json").write_text(json.dumps(described))
+    for path in (tmp_path, tmp_path / "policy.npz"):
+        given = {"policy": str(path), "env_kwargs": None}
+        assert _flags.environment_of_policy(given) == described
+        given["env_kwargs"] = "{}"
+        assert _flags.environment_of_policy(given) == {"task": "Acrobot-v1", "env_kwargs": "{}"}
+
+
+def test_without_a_policy_no_environment_is_known(tmp_path):
+    assert _flags.environment_of_policy({"policy": None, "policies": []}) == {}
+    assert _flags.environment_of_policy({"policy": str(tmp_path / "no.npz")}) == {}
+    assert _flags.environment_of_policy({}) == {}
+
+
 # -- jobs --------------------------------------------------------------------------------------
 
 
@@ -103,10 +137,10 @@ def test_mgail_is_trained_scored_exported_and_drawn(tmp_path, cartpole_demos, ca
     assert (out / "diagnosis.png").read_bytes().startswith(PNG)
     capsys.readouterr()
     scores = []
-    for policy in (f"--policy={out}", f"--saved_model={out / 'saved_model'}"):
-        assert run("evaluate", "--task=cartpole", policy, "--smoke") == 0
+    for policy in (f"--policy={out}", f"--policy={out / 'saved_model'}"):
+        assert run("evaluate", policy, "--smoke") == 0  # the environment is the run's
         scores.append(capsys.readouterr().out.splitlines()[-2])
-    assert scores[0] == scores[1] and "deterministic" in scores[0]
+    assert scores[0] == scores[1] and "CartPole-v1" in scores[0] and "deterministic" in scores[0]
     assert run("compare_runs", out, f"--out={tmp_path / 'runs.png'}") == 0
     assert (tmp_path / "runs.png").read_bytes().startswith(PNG)
     assert f"{rows[0]['return_mean']:.1f}" in capsys.readouterr().out
@@ -158,7 +192,7 @@ def test_expert_is_asked_by_every_method(tmp_path, capsys):
         if method == "forward_training":  # its environment is another one: a shorter one
             continue
         scores = []
-        for policy in (f"--policy={out / 'policy.npz'}", f"--saved_model={out / 'saved_model'}"):
+        for policy in (f"--policy={out / 'policy.npz'}", f"--policy={out / 'saved_model'}"):
             assert run("evaluate", "--task=cartpole", policy, "--smoke") == 0
             scores.append(capsys.readouterr().out.splitlines()[-2])
         assert scores[0] == scores[1] and "deterministic" in scores[0]

@@ -69,6 +69,16 @@ def test_what_cannot_be_released_is_refused(run, tmp_path):
     assert "not a finished run" in refusal(str(run), model_cards.release, run, tmp_path)
 
 
-def test_a_path_needs_its_environment(run):
-    path = run / "policy.npz"
-    assert "spec: found None, expected that of" in refusal(str(path), mg.load_policy, path)
+def test_a_path_is_of_the_environment_that_the_file_names(run, tmp_path):
+    spec = mg.load_policy(run / "policy.npz").spec
+    assert (spec.env_id, spec.max_steps) == ("CartPole-v1", 200)  # the task's limit, not 500
+    with np.load(run / "policy.npz") as data:
+        arrays = dict(data)
+    np.savez(tmp_path / "other.npz", **{**arrays, "env_id": "NoSuch-v0"})
+    with pytest.raises(mg.BadInput, match="NoSuch-v0: cannot be made"):
+        mg.load_policy(tmp_path / "other.npz")
+    del arrays["env_id"]
+    np.savez(tmp_path / "none.npz", **arrays)
+    assert "missing env_id" in refusal(
+        str(tmp_path / "none.npz"), mg.load_policy, tmp_path / "none.npz"
+    )
