@@ -1,13 +1,20 @@
-"""The Python of docs/own_data.md runs as it stands, from a class of one's own to ONNX Runtime."""
+"""The pages are true: programs run as they stand, names and links are there."""
 
+import ast
+import inspect
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
+
+import mgail_tf as mg
+from mgail_tf.training import run
 
 PAGE = Path(__file__).resolve().parent.parent / "docs/own_data.md"
 LINKS = re.compile(r"\]\(([^)#]*)(#[^)]*)?\)")
@@ -59,6 +66,50 @@ assert len(demos) == 1
     assert "mgail_tf" not in consumer and ran(consumer, tmp_path).count("[") == 6
     assert ran(saved, tmp_path).count("tf.Tensor") == 2
     assert ran(metadata, tmp_path).startswith("Rail 2 float32")
+
+
+METHODS_OF = {"Agents": mg.MGAIL, "Demonstrations": mg.Demonstrations, "Policies": mg.NumpyPolicy}
+CALL = re.compile(r"`(mg)?\.([\w.]+)\(([^`]*)\)`")
+
+
+def test_the_reference_has_every_public_name():
+    page = (PAGE.parent / "api.md").read_text()
+    assert {name for name in mg.__all__ if not re.search(rf"`mg\.{name}\b", page)} == set()
+
+
+def test_the_reference_has_the_arguments_that_are_taken():
+    """As many of each as it names, with their defaults."""
+    sections = (PAGE.parent / "api.md").read_text().split("\n## ")
+    checked = 0
+    for section in sections[1:]:
+        title = section.split("\n")[0]
+        cells = "\n".join(re.findall(r"^\| (.*?) \| ", section, re.MULTILINE))  # the first ones
+        for public, name, arguments in CALL.findall(cells):
+            if public or title in METHODS_OF:
+                owner = mg if public else METHODS_OF[title]
+                found = mg.NonstationaryPolicy.at if name == "at" else attrgetter(name)(owner)
+                _check_arguments(found, arguments)
+                checked += 1
+    assert checked > 30
+
+
+def _check_arguments(found: Callable, arguments: str) -> None:
+    defined: dict = {}
+    exec(f"def written({arguments}): ...", defined)
+    written = inspect.signature(defined["written"]).parameters.values()
+    taken = [each for each in inspect.signature(found).parameters.values() if each.name != "self"]
+    assert [(each.name, each.default, each.kind) for each in written] == [
+        (each.name, each.default, each.kind) for each in taken[: len(written)]
+    ]
+
+
+def test_the_reference_has_the_options_of_learn():
+    options = inspect.signature(run.learn).parameters
+    page = (PAGE.parent / "api.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.*?) \| ", page, re.MULTILINE))
+    assert set(rows) == set(run.Options.__annotations__)
+    for name, default in rows.items():
+        assert ast.literal_eval(default.strip("`")) == options[name].default
 
 
 def test_links_between_pages_lead_somewhere():

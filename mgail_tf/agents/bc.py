@@ -21,7 +21,7 @@ from mgail_tf.types import Episode, StateActions
 
 
 class BC(Resumable):
-    """A policy fitted to demonstrated pairs; it takes no environment step."""
+    """Behavioural cloning: a policy fitted to demonstrated pairs, without environment steps."""
 
     algorithm, unit, diagnostic_columns = "bc", "epoch", ()
 

@@ -36,7 +36,7 @@ def judged_cost(demonstrations: Demonstrations) -> Cost:
 
 
 class GAIL(Resumable):
-    """A discriminator, and a policy that follows it by the score function."""
+    """Generative adversarial imitation: TRPO on a discriminator's reward (Ho & Ermon 2016)."""
 
     algorithm, unit, diagnostic_columns = "gail", "env_steps", ()
 

@@ -41,7 +41,7 @@ FIRST_LOG_STD = -1.2  # of the first, random actions, where settings do not say
 
 
 class MGAIL(Resumable):
-    """The loop that acts, records and learns, and what it goes by.
+    """Model-based adversarial imitation: the paper's Algorithm 1, acting, recording and learning.
 
     Attributes:
         learner: policy, discriminator, forward model and value, and their update.

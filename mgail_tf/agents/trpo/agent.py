@@ -27,7 +27,7 @@ from mgail_tf.types import Episode
 
 
 class TRPO(Resumable):
-    """Policy, value function and running statistics of one learner."""
+    """Trust region policy optimisation with GAE (Schulman et al. 2015, 2016)."""
 
     algorithm, unit, diagnostic_columns = "trpo", "env_steps", ()
 
