@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import os
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -185,7 +186,9 @@ def expert_demonstrations(
     if count is None:
         count = TASKS[task].pool if task in TASKS else 1
     weights = sha256(weights_path(task))[:12]
-    path = Path(cache) / f"{task}_sampled_{count}_seed{seed}_{weights}.npz"
+    # the sample depends on the kernel by which OpenBLAS rounds, see docs/reliability.md
+    kernel = os.environ.get("OPENBLAS_CORETYPE", "native")
+    path = Path(cache) / f"{task}_sampled_{count}_seed{seed}_{weights}_{kernel}.npz"
     if not path.exists():
         record(task, policy, count, seed).save_whole(path)
     shown, known = Demonstrations.load(path), committed_reference(task)

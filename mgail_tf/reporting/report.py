@@ -19,6 +19,7 @@ from mgail_tf.reporting.tables import read
 
 _BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _MODES = ("deterministic", "stochastic")
+RESTARTS = "cosine_restarts"  # label of runs with that schedule of the learning rates
 
 
 def fill(page: str, folder: Path) -> str:
@@ -58,13 +59,19 @@ def _name(task: str) -> str:
     return env_id_of(task).split("-")[0]
 
 
-def _finals(folder: Path, task: str, algorithm: str, mode: str = "deterministic") -> pd.DataFrame:
-    """Return the default runs of a task's smallest dataset, by seed."""
+def _finals(
+    folder: Path,
+    task: str,
+    algorithm: str,
+    mode: str = "deterministic",
+    variant: str = "default",
+) -> pd.DataFrame:
+    """Return the runs of a task's smallest dataset, by seed."""
     runs = read(folder / "runs.csv", ["task", "algorithm", "variant", "mode", "seed", "normalised"])
     wanted: dict[str, Any] = {
         "task": task,
         "algorithm": algorithm,
-        "variant": "default",
+        "variant": variant,
         "mode": mode,
     }
     wanted |= {"num_trajectories": TASKS[task].num_trajectories}
@@ -336,6 +343,18 @@ def _horizons(folder: Path) -> Iterator[Sequence[str]]:
         yield _name(row["task"]), *counts, cost, f"{row['normalised']:.2f}"
 
 
+def _restarts(folder: Path) -> Iterator[Sequence[str]]:
+    """The learning rates of model and discriminator, falling once or restarted, on equal seeds."""
+    yield "task", "learning rates", "every seed, normalised", "as sampled"
+    for task in TASKS:
+        seeds = set(_finals(folder, task, "mgail", variant=RESTARTS)["seed"])
+        for variant, name in (("default", "fall linearly"), (RESTARTS, "cosine with restarts")):
+            runs = (_finals(folder, task, "mgail", mode, variant) for mode in _MODES)
+            each = (rows.loc[rows["seed"].isin(seeds), "normalised"] for rows in runs)
+            if seeds:
+                yield _name(task), name, *(" ".join(f"{x:.2f}" for x in scores) for scores in each)
+
+
 def _practice(folder: Path) -> Iterator[Sequence[str]]:
     """The default settings on tasks outside the paper."""
     names = ["task", "algorithm", "num_trajectories", "seed", "env_steps", "mode", "normalised"]
@@ -375,5 +394,6 @@ TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
     "published": _published,
     "queries": _queries,
     "horizons": _horizons,
+    "restarts": _restarts,
     "practice": _practice,
 }

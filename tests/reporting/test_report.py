@@ -83,3 +83,24 @@ def test_practice_has_a_row_for_each_task_and_number_of_trajectories(tmp_path):
         "| reacher | 5 | 0-1 | 20 k | 0.50 | 0.88 (0.75 to 1.00) |  |  |",
         "| reacher | 50 | 0 | 20 k |  | 0.90 |  | 94% |",
     ]
+
+
+def test_restarts_stand_beside_the_defaults_of_the_same_seeds(tmp_path):
+    run = {"task": "hopper", "algorithm": "mgail", "num_trajectories": 4, "mode": "deterministic"}
+    restarted = {**run, "variant": report.RESTARTS}
+    rows = [
+        {**restarted, "seed": 1, "normalised": 0.25},
+        {**restarted, "seed": 0, "normalised": 0.5},
+        {**restarted, "seed": 0, "normalised": 0.0, "mode": "stochastic"},
+        {**run, "variant": "default", "seed": 0, "normalised": 0.75},
+        {**run, "variant": "default", "seed": 2, "normalised": 1.0},  # never restarted
+        {**run, "variant": "default", "seed": 0, "normalised": 0.8, "num_trajectories": 11},
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    page = report.fill("<!-- table: restarts -->\n<!-- end -->\n", tmp_path)
+    assert page.splitlines()[1:-1] == [
+        "| task | learning rates | every seed, normalised | as sampled |",
+        "| --- | --- | --- | --- |",
+        "| Hopper | fall linearly | 0.75 |  |",
+        "| Hopper | cosine with restarts | 0.50 0.25 | 0.00 |",
+    ]
