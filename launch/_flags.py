@@ -299,7 +299,7 @@ def environment_of_policy(get: Mapping[str, Any]) -> dict[str, str]:
     if not named or not Path(named).exists():
         return {}
     path, kind = policy_file(Path(named))
-    with contextlib.suppress(OSError, ValueError, KeyError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no run is beside it
         run = json.loads((path.parent / "config.json").read_text())
         return {"task": run["task"], "env_kwargs": get["env_kwargs"] or run.get("env_kwargs", "")}
     if kind == "saved_model":

@@ -110,6 +110,14 @@ def test_environment_of_a_policy_is_what_its_run_says(tmp_path):
         assert _flags.environment_of_policy(given) == {"task": "Acrobot-v1", "env_kwargs": "{}"}
 
 
+@pytest.mark.parametrize("content", ["[1, 2]", "{}", "{", '"task"'])
+def test_another_file_beside_a_policy_says_nothing_of_its_environment(content, tmp_path):
+    experts.load("acrobot", make("acrobot", 0).spec).save(tmp_path / "policy.npz")
+    (tmp_path / "config.json").write_text(content)
+    given = {"policy": str(tmp_path), "env_kwargs": None}
+    assert _flags.environment_of_policy(given) == {"task": "acrobot"}
+
+
 def test_without_a_policy_no_environment_is_known(tmp_path):
     assert _flags.environment_of_policy({"policy": None, "policies": []}) == {}
     assert _flags.environment_of_policy({"policy": str(tmp_path / "no.npz")}) == {}
