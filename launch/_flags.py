@@ -313,6 +313,8 @@ def environment_of_policy(get: Mapping[str, Any]) -> dict[str, str]:
 
 def _expanded(value: Any) -> Any:
     """Return a flag's value; a path that begins with ~ is one in the home folder."""
+    if isinstance(value, list):
+        return [_expanded(each) for each in value]
     return os.path.expanduser(value) if isinstance(value, str) else value
 
 

@@ -118,6 +118,13 @@ def test_another_file_beside_a_policy_says_nothing_of_its_environment(content, t
     assert _flags.environment_of_policy(given) == {"task": "acrobot"}
 
 
+def test_every_policy_may_lie_in_the_home_folder(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    flags = "--task=cartpole", "--policies=~/one,~/two"
+    assert run("record_video", *flags, f"--out={tmp_path / 'film.gif'}") == 2
+    assert f"{tmp_path / 'one'}" in capsys.readouterr().err
+
+
 def test_without_a_policy_no_environment_is_known(tmp_path):
     assert _flags.environment_of_policy({"policy": None, "policies": []}) == {}
     assert _flags.environment_of_policy({"policy": str(tmp_path / "no.npz")}) == {}
