@@ -26,6 +26,7 @@ import gymnasium
 from absl import flags
 
 import mgail_tf as mg
+from mgail_tf import checkpoint
 from mgail_tf.config.algorithms import CONFIGS, describe
 from mgail_tf.config.tasks import TASKS, budget, env_id_of, task_with_id
 from mgail_tf.envs.gym_env import EnvLike, Registered, make
@@ -73,6 +74,12 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "out": (flags.DEFINE_string, None, "Folder to write; empty or absent. Default: runs/...", None),
     "resume": (flags.DEFINE_boolean, False, "Go on in --out, or begin there.", None),
     "checkpoint_every": (flags.DEFINE_float, 60.0, "Seconds between checkpoints.", 0),
+    "start_from": (
+        flags.DEFINE_string,
+        None,
+        "A run with --keep_checkpoint, whose networks and steps are gone on from.",
+        None,
+    ),
     "keep_checkpoint": (
         flags.DEFINE_boolean,
         False,
@@ -474,6 +481,7 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
         raise mg.BadInput(f"--workers: found {workers}, expected {expected}")
     inputs: dict[str, Any] = {}
     options: dict[str, Any] = {"keep": keep}
+    start = started(Path(get["start_from"]), total) if get.get("start_from") else None
     if algorithm == "trpo":
         make(get["env"], get["seed"])
     else:
@@ -489,6 +497,8 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
     if getattr(config, "cloning_bound", None) or getattr(config, "clone_share", None):
         say("cloning, for what the policy is held to and compared with ...")
     agent = getattr(mg, algorithm.upper())(get["env"], config=config, seed=get["seed"], **inputs)
+    if start:
+        agent.restore_from(start["training"], get["start_from"])
     agent.learn(
         **({} if algorithm == "bc" else {"env_steps": total}),
         run_dir=out,
@@ -501,6 +511,25 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
         **options,
     )
     return out
+
+
+def started(run: Path, total: int) -> dict[str, Any]:
+    """Return the checkpoint of a run that another one is to go on from.
+
+    Args:
+        total: environment steps of both together.
+
+    Raises:
+        BadInput: it has none, or has taken as many steps.
+    """
+    found = checkpoint.load(run / "checkpoints")
+    if found is None:
+        expected = "expected a run's folder with one (--keep_checkpoint)"
+        raise mg.BadInput(f"--start_from={run}: found no checkpoint, {expected}")
+    if found["now"] >= total:
+        expected = f"expected more than the {found['now']} of {run}"
+        raise mg.BadInput(f"--env_steps: found {total}, {expected}")
+    return found
 
 
 def environment_flags(get: Mapping[str, Any]) -> str:

@@ -1,8 +1,14 @@
-"""Train an expert by TRPO on the environment's reward; score it and record it.
+r"""Train an expert by TRPO on the environment's reward; score it and record it.
 
     python launch/train_expert.py --task=hopper --seed=0
 
 The committed ones: with --out=results/experts/TASK, then launch/collect.py.
+
+--start_from goes on from another run, with other settings or another reward:
+
+    python launch/train_expert.py --task=humanoid --env_kwargs='{"healthy_reward": 2}' \
+        --keep_checkpoint --out=runs/first --env_steps=12e6
+    python launch/train_expert.py --task=humanoid --start_from=runs/first --env_steps=16e6
 """
 
 import sys
@@ -12,7 +18,7 @@ import _flags
 
 import mgail_tf as mg
 
-FLAGS = _flags.define(*_flags.TRAINING, "workers")
+FLAGS = _flags.define(*_flags.TRAINING, "workers", "start_from")
 
 
 def job(get: dict[str, Any]) -> None:

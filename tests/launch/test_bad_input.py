@@ -233,6 +233,7 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("train_bc", "--set=hidden=(0,)", "hidden, component 0: found 0", 2),
     ("train_expert", "--env_steps=2048", "env_steps: found 2048", 2),
     ("train_mgail", "--env_steps=500", "env_steps: found 500", 2),
+    ("train_expert", "--start_from=full", "--start_from=full: found no checkpoint", 2),
     ("train_mgail", "--preset=papper", "preset: found 'papper'", 2),
     ("train_gail", "--preset=paper", "preset: found 'paper'", 2),
     ("quickstart", "--task=cartpole --set=horizont=3", "horizont", 2),

@@ -235,6 +235,23 @@ def test_expert_is_trained_collected_and_exported(tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_expert_goes_on_from_another_run(tmp_path, capsys):
+    """With another reward and other settings, and from where the other one stopped."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    flags = ["--task=Pendulum-v1", "--smoke"]
+    assert run("train_expert", *flags, "--keep_checkpoint", f"--out={first}") == 0
+    start = [f"--start_from={first}", "--set=gamma=0.9", '--env_kwargs={"g": 5}']
+    assert run("train_expert", *flags, *start, f"--out={second}") == 2
+    assert f"found 600, expected more than the 600 of {first}" in capsys.readouterr().err
+    assert run("train_expert", *flags, *start, "--env_steps=1000", f"--out={second}") == 0
+    assert [row["env_steps"] for row in rows_of(second / "progress.csv")] == ["800", "1000"]
+    before, after = (
+        rows_of(each / "progress.csv")[-1]["policy_weights"] for each in (first, second)
+    )
+    assert before != after and abs(float(before) - float(after)) < 0.1
+
+
+@pytest.mark.slow
 def test_demonstrations_are_inspected_and_drawn(tmp_path, cartpole_demos, capsys):
     picture = tmp_path / "folder/demos.png"
     assert run("inspect_demos", cartpole_demos) == 0
