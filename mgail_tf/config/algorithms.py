@@ -289,8 +289,8 @@ class MGAILConfig:
     `match_tolerance`). Beyond the paper. 0: it never acts."""
     cloning_learning_rate: Positive = 1e-3
     """Of the policy in steps of cloning."""
-    policy_batch: PositiveInt = 32
-    """Trajectories imagined in an update."""
+    policy_batch: PositiveInt | None = None
+    """Trajectories imagined in an update. None: as many as make 512 steps."""
     log_std: tuple[FiniteFloat, FiniteFloat] | None = None
     """Logarithm of the Gaussian's standard deviation at the beginning and the end of the run, in
     [-1, 1] units; linear in between. None: twice what a cloned policy errs by, between 0.05 and
@@ -310,16 +310,18 @@ class MGAILConfig:
     rollout: Literal["imagine", "replay"] = "imagine"
     """imagine: states come from the forward model (Algorithm 1). replay: recorded states with
     inferred noise (Heess et al. 2015), near what the released code does."""
-    horizon: PositiveInt = 16
-    """T, imagined steps (released code: 10)."""
+    horizon: PositiveInt | None = None
+    """T, imagined steps (released code: 10). None: 16 to 32, eight times as many as the states of
+    the first steps stay alike for."""
     gamma: Fraction | None = None
-    """Discount per step (released code: 0.99). None: 0.97, and where more than three quarters of
-    the demonstrations terminate up to 0.99: as many steps ahead as they have on average."""
+    """Discount per step (released code: 0.99). None: 1 - 0.48 / T, which is 0.97 to 0.985; where
+    more than three quarters of the demonstrations terminate up to 0.99, as many steps ahead as they
+    have on average."""
     cost: Cost = "neg_log_expert"
     """neg_log_expert: -log(1 - D), as in the released code; log_d: log D, as in Eq. 3."""
-    state_gradient_clip: Positive | None = 10.0
-    """Bound on what J_s (Eq. 12) carries through one imagined state, in costs per standardised
-    unit. None: the exact gradient, however large."""
+    state_gradient_clip: Positive | None = 0.625
+    """Bound on what J_s (Eq. 12) carries through one imagined state, for each of the T steps, in
+    costs per standardised unit: 10 in all with T = 16. None: the exact gradient, however large."""
     model_noise: AtLeast0 = 0.0
     """Scale of the resampled one-step model errors that are added to each imagined state."""
     demonstrated_share: Share = 0.25

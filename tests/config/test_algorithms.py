@@ -21,7 +21,7 @@ NAN, INFINITE = float("nan"), float("inf")
 BAD = {  # class -> setting -> values that are refused by its name
     MGAILConfig: {
         "horizont": (3,),
-        "horizon": (0, -1, 1.5, "many", True, None),
+        "horizon": (0, -1, 1.5, "many", True),
         "policy_batch": (0, INFINITE),
         "gamma": (1, 1.5, 0.0, NAN, True, "high"),
         "td_lambda": (2,),

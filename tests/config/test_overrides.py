@@ -77,7 +77,7 @@ def test_unknown_key_is_refused_with_the_known_ones(config):
             "horizon=__import__('os')",
             "policy_batch=1e999",
             "gamma=high",
-            "horizon=None",
+            "updates_per_call=None",
             "gamma={[]}",
             "gamma=nan",
             "policy_hidden=wide",

@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgail_tf.agents.mgail import diagnostics, rules
-from mgail_tf.agents.mgail.batches import Batch, Batches
+from mgail_tf.agents.mgail.batches import Batch, Batches, Rollouts
 from mgail_tf.agents.mgail.learner import Learner, Settled
 from mgail_tf.agents.mgail.safeguard import JUDGEMENTS, WINDOW, Safeguard
 from mgail_tf.agents.mgail.termination_cost import TerminationCost, terminations_of
@@ -91,8 +91,12 @@ class MGAIL(Resumable):
         self.expert = StateActions(self.normaliser(expert.states), expert.actions)
         self.buffer = ReplayBuffer(config.replay_capacity, spec, self.normaliser)
         endings = terminations_of(self.demonstrations)
+        scale = rules.time_scale(first, self.normaliser.components)
+        steps = config.horizon or rules.horizon(scale)
+        count = config.policy_batch or max(1, round(rules.IMAGINED / steps))
+        self._rollouts = Rollouts(steps, count)
         self.gamma = config.gamma or rules.discount(
-            endings.lengths, self.demonstrations.mostly_terminate
+            steps, endings.lengths, self.demonstrations.mostly_terminate
         )
         self.termination_cost = TerminationCost(
             endings, config.cost, self.gamma, config.termination_cost
@@ -136,6 +140,7 @@ class MGAIL(Resumable):
         self._average = RunningAverage(self.learner.policy.get_weights(), config.policy_averaging)
         self._batches = Batches(
             config,
+            self._rollouts,
             self.expert,
             expert_ends,
             self.learner.policy.draw_noise,
@@ -151,6 +156,8 @@ class MGAIL(Resumable):
         rate, penalty, slope = self._settled.strength
         return dataclasses.replace(
             self.config,
+            horizon=self._rollouts.horizon,
+            policy_batch=self._rollouts.batch,
             updates_per_step=self._updates_per_step,
             gamma=self.gamma,
             log_std=self._settled.log_std,
@@ -338,7 +345,7 @@ class MGAIL(Resumable):
             self.spec,
             self.expert,
             episodes,
-            (1, 5, self.config.horizon),
+            (1, 5, self._rollouts.horizon),
             self.config.burn_in_steps,
         )
 

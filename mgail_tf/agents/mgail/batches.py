@@ -33,12 +33,20 @@ class Batch(NamedTuple):
     expert_ends: Any  # [D, S] the demonstrations'
 
 
+class Rollouts(NamedTuple):
+    """What is imagined in an update."""
+
+    horizon: int  # T
+    batch: int  # B
+
+
 class Batches(Resumable):
     """Draws the batches and the noise of `updates_per_call` updates at once."""
 
     def __init__(
         self,
         config: MGAILConfig,
+        rollouts: Rollouts,
         expert: StateActions,
         expert_ends: np.ndarray | None,
         draw_noise: Callable[..., np.ndarray],
@@ -56,7 +64,8 @@ class Batches(Resumable):
             draw_noise: (generator, shape) -> noise of the policy.
             model_errors: one-step errors [B, S] of the model at the last steps of stretches.
         """
-        self._config, self._expert, self._expert_ends = config, expert, expert_ends
+        self._config, self._rollouts = config, rollouts
+        self._expert, self._expert_ends = expert, expert_ends
         self._draw_noise, self._model_errors, self._rng = draw_noise, model_errors, rng
         self._demonstrated = demonstrated
 
@@ -66,21 +75,22 @@ class Batches(Resumable):
     def draw(self, buffer: ReplayBuffer, termination_cost: float) -> Batch:
         """Return the batches, with a leading axis of `updates_per_call`."""
         config, rng, expert = self._config, self._rng, self._expert
+        horizon, policy_batch = self._rollouts
         count, size = config.updates_per_call, config.discriminator_batch
         agent = buffer.sample(rng, (count, size))
         rows = rng.integers(len(expert.states), size=(count, size))
-        length = config.burn_in_steps + (config.horizon if config.rollout == "replay" else 1)
-        shape = (count, config.horizon, config.policy_batch, expert.actions.shape[-1])
+        length = config.burn_in_steps + (horizon if config.rollout == "replay" else 1)
+        shape = (count, horizon, policy_batch, expert.actions.shape[-1])
         recorded, errors, ends, expert_ends = None, None, None, None
         sequences = self._sequences(buffer, config.model_batch, config.sequence_length)
         mix = rng.random((count, size, 1), dtype=np.float32)
         near = config.near_termination_share
-        starts = self._sequences(buffer, config.policy_batch, length, near_termination=near)
+        starts = self._sequences(buffer, policy_batch, length, near_termination=near)
         noise = self._draw_noise(rng, shape)
         if config.value_targets in ("recorded", "both"):
-            window, batch = config.value_replay_window, config.policy_batch
+            window = config.value_replay_window
             recorded = self._sequences(
-                buffer, batch, config.horizon, window=window, near_termination=near
+                buffer, policy_batch, horizon, window=window, near_termination=near
             )
         if config.model_noise and config.rollout == "imagine":
             errors = self._draw_errors(buffer, shape[:-1])

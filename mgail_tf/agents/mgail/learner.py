@@ -231,7 +231,7 @@ class Learner(Resumable):
             first = to_go[0]
             if config.rollout == "replay":
                 first = first_recorded(to_go, trajectory.mask)
-            span = config.horizon * (1.0 - self._settled.gamma)
+            span = batch.noise.shape[0] * (1.0 - self._settled.gamma)  # T (1 - gamma)
             loss = tf.reduce_mean(first) / span  # J, per step
             if config.bc_weight:  # beyond the paper
                 loss += config.bc_weight * cloning_loss(self.policy, *batch.expert)
@@ -327,9 +327,8 @@ class Learner(Resumable):
             dynamics = with_errors(dynamics, batch.model_errors)
         options = {}
         if config.state_gradient_clip:
-            # one trajectory's J has the weight 1 / (B T) in the loss, and so has the limit
-            limit = config.state_gradient_clip / (config.policy_batch * config.horizon)
-            options["see"] = clip_state_gradient(limit)
+            # one trajectory's J, per step, has the weight 1 / B in the loss, and so has the limit
+            options["see"] = clip_state_gradient(config.state_gradient_clip / states.shape[1])
         return imagine(
             self.policy,
             dynamics,

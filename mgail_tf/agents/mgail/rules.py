@@ -24,7 +24,12 @@ ACCURACIES = 0.7, 0.9, 0.95  # of the discriminator, where they are right
 UPDATES = 60_000  # of a run
 CHEAP = 100  # components up to which it makes so many
 MOST_UPDATES = 1.0  # for each environment step
-GAMMAS = 0.97, 0.99  # least and most discount
+ALIKE = 0.5  # autocorrelation of states that are still alike
+LOOK_AHEAD = 8  # times the time scale are imagined
+HORIZONS = 16, 32  # least and most imagined steps
+IMAGINED = 512  # imagined steps in an update
+SPAN = 0.48  # T (1 - gamma), so that the horizon holds 0.38 of J
+MOST_GAMMA = 0.99
 NOISE = 0.05, 0.15  # least and most of the first standard deviation, in [-1, 1] units
 
 
@@ -91,20 +96,53 @@ def policy_rate(accuracy: float, telling: bool) -> float:
     return float(np.exp(found))
 
 
-def discount(lengths: np.ndarray, mostly_terminate: bool) -> float:
-    """Return the discount per step.
+def time_scale(first: Sequence[Episode], components: np.ndarray | None) -> int:
+    """Return after how many steps states are no longer alike.
 
-    The less of J lies beyond the horizon, the less it depends on the value function's slopes. Where
-    demonstrations show how to end, their end has to be seen from their beginning.
+    That is where their autocorrelation within an episode, averaged over the components, falls below
+    a half: after one step where much happens in it, after ten where a swing takes sixty.
 
     Args:
+        first: the first steps, whole episodes.
+        components: indices of the components that networks see; None: all.
+    """
+    states = [e.states if components is None else e.states[:, components] for e in first]
+    scale, longest = spread(np.concatenate(states)), max(len(each) for each in states)
+    varies = scale > 0.0
+    if not varies.any():
+        return longest
+    states = [each[:, varies] / scale[varies] for each in states]
+    for lag in range(1, longest):
+        changes = np.concatenate([each[lag:] - each[:-lag] for each in states if len(each) > lag])
+        if 1.0 - 0.5 * np.mean(np.square(changes)) < ALIKE:
+            return lag
+    return longest
+
+
+def horizon(scale: int) -> int:
+    """Return T, how many steps are imagined, for a time scale in steps.
+
+    What an action leads to shows after some of these scales, however many steps they take.
+    """
+    return int(np.clip(LOOK_AHEAD * scale, *HORIZONS))
+
+
+def discount(steps: int, lengths: np.ndarray, mostly_terminate: bool) -> float:
+    """Return the discount per step.
+
+    A horizon holds the same share of J whatever its length: the more of J lies beyond it, the more
+    depends on the value function's slopes. Where demonstrations show how to end, their end has to
+    be seen from their beginning.
+
+    Args:
+        steps: T, the horizon.
         lengths: steps of the demonstrations [E].
         mostly_terminate: nearly all of them end by themselves, not at a time limit.
     """
-    least, most = GAMMAS
-    if not mostly_terminate:
-        return least
-    return float(np.clip(1.0 - 1.0 / lengths.mean(), least, most))
+    gamma = 1.0 - SPAN / steps
+    if mostly_terminate:
+        gamma = max(gamma, 1.0 - 1.0 / lengths.mean())
+    return float(min(gamma, MOST_GAMMA))
 
 
 def updates_per_step(env_steps: int, components: int) -> float:
@@ -177,7 +215,7 @@ class Conclusions(NamedTuple):
     strength: Strength
     ends_judged: bool  # nearly all demonstrations terminate, and ends are judged by them
     ends_recorded: bool  # it is known in which states they do
-    gamma: float  # discount per step
+    gammas: tuple[float, float]  # discount per step for the shortest horizon and the longest
     constant: np.ndarray  # indices of state components that no network sees
     noisy: np.ndarray  # indices of those that a run's first steps are likely to leave out
 
@@ -185,6 +223,7 @@ class Conclusions(NamedTuple):
         """Return the lines of a text."""
         rate, penalty, slope = self.strength
         enough = "few" if self.few else "enough"
+        least, most = (1.0 / (1.0 - gamma) for gamma in self.gammas)
         ends = "a quarter of the episodes or more are cut off: ending a task counts as failure"
         if self.ends_judged:
             where = "by when and where they do" if self.ends_recorded else "by when they do"
@@ -195,7 +234,8 @@ class Conclusions(NamedTuple):
             f"(few: below {FEW_PAIRS * self.components:.0f})",
             f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g} "
             f"(other from {GENTLE_BELOW * self.components:.0f} pairs on)",
-            f"discount       {self.gamma:.3g}, about {1.0 / (1.0 - self.gamma):.0f} steps ahead",
+            f"looks ahead    {least:.0f} to {most:.0f} steps (discount {self.gammas[0]:.3g} to "
+            f"{self.gammas[1]:.3g}): the more alike the states of its first steps, the further",
         ]
         if len(self.constant):
             lines.append(f"left out       {_listed(self.constant)}: constant in the demonstrations")
@@ -222,6 +262,7 @@ def conclusions(demonstrations: Demonstrations, spec: Spec) -> Conclusions:
     if len(left) == spec.state_size:  # then what varies is seen, as by `seen_components`
         left = summary.constant if len(summary.constant) < spec.state_size else left[:0]
     components = spec.state_size - len(left) + spec.action_size
+    ends = demonstrations.lengths, demonstrations.mostly_terminate
     return Conclusions(
         summary.pairs,
         components,
@@ -229,7 +270,7 @@ def conclusions(demonstrations: Demonstrations, spec: Spec) -> Conclusions:
         discriminator_strength(summary.pairs, components),
         demonstrations.mostly_terminate,
         demonstrations.ends_recorded,
-        discount(demonstrations.lengths, demonstrations.mostly_terminate),
+        (discount(HORIZONS[0], *ends), discount(HORIZONS[1], *ends)),
         np.intersect1d(left, summary.constant),
         np.intersect1d(left, summary.noisy),
     )

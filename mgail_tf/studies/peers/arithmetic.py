@@ -138,16 +138,16 @@ class Losses:
     ) -> Any:
         """Return the policy's loss, less the constant of the cloning loss."""
         lib, xp, config = self.library, self.library.xp, self.config
-        warm, scale = config.burn_in_steps, config.policy_batch * config.horizon
+        warm = config.burn_in_steps
         states, actions, _, mask = batch.starts
         hidden = self._hidden(model, states)
         for t in range(warm if "gru" in model else 0):  # the vanilla model has no memory
             hidden = self._predict(model, states[t], actions[t], hidden)[1] * mask[t][:, None]
         state, costs, continuation, ahead = states[warm], [], [], []
-        for t in range(config.horizon):
+        for t in range(len(batch.noise)):
             judged = state
             if config.state_gradient_clip:
-                state = lib.bounded(state, config.state_gradient_clip / scale)
+                state = lib.bounded(state, config.state_gradient_clip / batch.noise.shape[1])
             action = xp.clip(self._mean(weights, state) + self.std * batch.noise[t], -1.0, 1.0)
             state, hidden, logits = self._predict(model, state, action, hidden)
             costs.append(lib.softplus(self._logits(discriminator, judged, action)))
@@ -157,7 +157,7 @@ class Losses:
         to_go = self._to_go(costs, continuation, values, batch.termination_cost)
         error = (batch.expert.actions - self._mean(weights, batch.expert.states)) / self.std
         cloned = 0.5 * xp.mean(xp.sum(error**2, -1))  # and a constant
-        loss = xp.mean(to_go[0]) / (config.horizon * (1.0 - self.gamma))
+        loss = xp.mean(to_go[0]) / (len(batch.noise) * (1.0 - self.gamma))
         return loss + config.bc_weight * cloned
 
     def value(self, weights: Any, batch: Batch, discriminator: Any, target: Any) -> Any:

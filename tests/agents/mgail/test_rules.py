@@ -10,7 +10,7 @@ from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.config.algorithms import MGAILConfig
 from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.envs.gym_env import make
-from mgail_tf.types import Spec
+from mgail_tf.types import Episode, Spec
 from tests import toys
 
 
@@ -127,17 +127,58 @@ def test_a_long_run_makes_no_more_updates_and_one_of_dear_updates_fewer(
     assert rules.updates_per_step(env_steps, components) == updates
 
 
+def _episode(states):
+    steps = len(states) - 1
+    nothing = np.zeros((steps, 1))
+    return Episode(states, nothing, nothing, np.zeros(steps), False, True, False)
+
+
+def _swings(period, phases, steps=600):
+    angles = 2 * np.pi * (np.arange(steps + 1)[:, None] / period + np.array(phases))
+    return np.cos(angles)
+
+
+@pytest.mark.parametrize(("period", "scale"), [(50, 9), (32, 6), (14, 3), (7, 2)])
+def test_states_are_alike_for_a_sixth_of_a_swing(period, scale):
+    """cos(2 pi k / period) is a half there; the first step after it counts."""
+    states = _swings(period, [0.0, 0.2])
+    cut = [_episode(states[:300]), _episode(states[300:])]
+    assert rules.time_scale([_episode(states)], None) == scale
+    assert rules.time_scale(cut, None) == scale
+    units = states * [1e6, 1e-6] + [3.0, -5.0]
+    assert rules.time_scale([_episode(units)], None) == scale
+
+
+def test_noise_is_alike_for_no_step_and_what_is_constant_does_not_count(rng):
+    noise, swing = rng.normal(size=(601, 1)), _swings(50, [0.0])
+    assert rules.time_scale([_episode(noise)], None) == 1
+    both = np.concatenate([swing, noise, np.full((601, 1), 2.0)], 1)
+    assert rules.time_scale([_episode(both)], np.array([0, 2])) == 9
+    assert rules.time_scale([_episode(both)], None) == 1
+    assert rules.time_scale([_episode(np.full((5, 1), 2.0))], None) == 5  # always alike
+
+
+@pytest.mark.parametrize(("scale", "steps"), [(1, 16), (2, 16), (3, 24), (4, 32), (20, 32)])
+def test_the_horizon_is_some_time_scales_long(scale, steps):
+    assert rules.horizon(scale) == steps
+
+
 @pytest.mark.parametrize(
-    ("lengths", "mostly_terminate", "gamma"),
+    ("steps", "lengths", "mostly_terminate", "gamma"),
     [
-        ([1000, 1000], False, 0.97),
-        ([1000, 1000], True, 0.99),
-        ([40, 60], True, 0.98),
-        ([5], True, 0.97),
+        (16, [1000, 1000], False, 0.97),
+        (40, [1000, 1000], False, 0.988),
+        (48, [1000, 1000], False, 0.99),
+        (200, [1000, 1000], False, 0.99),
+        (5, [1000, 1000], False, 0.904),
+        (16, [1000, 1000], True, 0.99),
+        (16, [40, 60], True, 0.98),
+        (40, [40, 60], True, 0.988),
+        (16, [5], True, 0.97),
     ],
 )
-def test_the_end_that_is_shown_is_in_sight(lengths, mostly_terminate, gamma):
-    assert rules.discount(np.array(lengths), mostly_terminate) == pytest.approx(gamma)
+def test_the_end_that_is_shown_is_in_sight(steps, lengths, mostly_terminate, gamma):
+    assert rules.discount(steps, np.array(lengths), mostly_terminate) == pytest.approx(gamma)
 
 
 # -- what is concluded from demonstrations -----------------------------------------------------
@@ -161,8 +202,9 @@ def test_conclusions_are_what_the_agent_does(every, terminated):
     assert found.pairs == len(agent.expert.states)
     assert found.components == agent.normaliser.mean.size + 1
     assert found.strength == agent._settled.strength
-    assert found.gamma == agent.gamma == (0.98 if terminated else 0.97)
-    assert f"discount       {found.gamma}, about" in str(found)
+    assert found.gammas == (0.98 if terminated else 0.97, 0.985)
+    assert agent.gamma == max(found.gammas[0], 1.0 - 0.48 / agent.effective_config.horizon)
+    assert f"(discount {found.gammas[0]} to 0.985)" in str(found)
     assert found.ends_judged == agent.termination_cost.judged == bool(terminated)
     assert found.few == (every == 20 and found.pairs < 12)
     text = str(found)
