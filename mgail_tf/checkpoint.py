@@ -6,6 +6,7 @@ carry their CRC-32. It is written beside its final name, flushed to the disk and
 under its final name is whole.
 """
 
+import itertools
 import json
 import os
 import warnings
@@ -183,7 +184,9 @@ class Resumable:
             elif isinstance(part, np.random.Generator):
                 part.bit_generator.state = saved[name]
             else:
-                for variable, value in zip(_variables(part), saved[name], strict=True):
+                variables, values = _variables(part), saved[name]
+                _check_shapes(name, variables, values)
+                for variable, value in zip(variables, values, strict=True):
                     variable.assign(value)
         for name in self._plain:
             setattr(self, name, saved[name])
@@ -224,6 +227,14 @@ class Resumable:
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             expected = "expected a checkpoint of the same object, settings and version"
             raise BadInput(f"{name}: {one_line(error)}; {expected}") from error
+
+
+def _check_shapes(name: str, variables: Any, values: Any) -> None:
+    """Raise a ValueError where saved arrays are not of a part's variables."""
+    shapes = [np.shape(value) for value in values]
+    for found, expected in itertools.zip_longest(shapes, [tuple(v.shape) for v in variables]):
+        if found != expected:
+            raise ValueError(f"{name}: found an array of shape {found}, expected {expected}")
 
 
 def _state(part: Any) -> Any:

@@ -134,6 +134,17 @@ def test_file_of_another_object_or_a_damaged_one_is_refused_in_one_line(saved, o
         (made if other is None or isinstance(other, str) else other).restore(path)
 
 
+@pytest.mark.parametrize(
+    ("hidden", "expected"), [([4], r"\(2, 3\), expected \(2, 4\)"), ([3, 1], r"None, expected .*")]
+)
+def test_line_says_which_array_has_another_shape(saved, hidden, expected):
+    other = _Outer(0)
+    other.network = MLP(2, hidden, 1, "tanh", 0)
+    with pytest.raises(BadInput, match=rf"network: found an array of shape {expected};") as refused:
+        other.restore(saved[1])
+    assert len(str(refused.value)) < len(str(saved[1])) + 150
+
+
 def test_file_that_cannot_be_written_is_refused(saved, tmp_path):
     made, path = saved
     with pytest.raises(BadInput, match=str(path)):
