@@ -77,7 +77,7 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "start_from": (
         flags.DEFINE_string,
         None,
-        "A run with --keep_checkpoint, whose networks and steps are gone on from.",
+        "Folder of a run with --keep_checkpoint, to go on from its networks and steps.",
         None,
     ),
     "keep_checkpoint": (

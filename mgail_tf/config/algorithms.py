@@ -311,8 +311,8 @@ class MGAILConfig:
     """imagine: states come from the forward model (Algorithm 1). replay: recorded states with
     inferred noise (Heess et al. 2015), near what the released code does."""
     horizon: PositiveInt | None = None
-    """T, imagined steps (released code: 10). None: 16 to 32, eight times as many as the states of
-    the first steps stay alike for."""
+    """T, imagined steps (released code: 10). None: 16 to 32, eight times the steps
+    after which states of the first steps are no longer alike."""
     gamma: Fraction | None = None
     """Discount per step (released code: 0.99). None: 1 - 0.48 / T, which is 0.97 to 0.985; where
     more than three quarters of the demonstrations terminate up to 0.99, as many steps ahead as they

@@ -235,7 +235,7 @@ class Conclusions(NamedTuple):
             f"discriminator  learning rate {rate:g}, gradient penalty {penalty:g} on {slope:g} "
             f"(other from {GENTLE_BELOW * self.components:.0f} pairs on)",
             f"looks ahead    {least:.0f} to {most:.0f} steps (discount {self.gammas[0]:.3g} to "
-            f"{self.gammas[1]:.3g}): the more alike the states of its first steps, the further",
+            f"{self.gammas[1]:.3g}), further where a run's first steps change its state slowly",
         ]
         if len(self.constant):
             lines.append(f"left out       {_listed(self.constant)}: constant in the demonstrations")
