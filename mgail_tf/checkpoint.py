@@ -6,7 +6,6 @@ carry their CRC-32. It is written beside its final name, flushed to the disk and
 under its final name is whole.
 """
 
-import itertools
 import json
 import os
 import warnings
@@ -231,10 +230,13 @@ class Resumable:
 
 def _check_shapes(name: str, variables: Any, values: Any) -> None:
     """Raise a ValueError where saved arrays are not of a part's variables."""
-    shapes = [np.shape(value) for value in values]
-    for found, expected in itertools.zip_longest(shapes, [tuple(v.shape) for v in variables]):
-        if found != expected:
-            raise ValueError(f"{name}: found an array of shape {found}, expected {expected}")
+    found = [np.shape(value) for value in values]
+    expected = [tuple(variable.shape) for variable in variables]
+    if len(found) != len(expected):
+        raise ValueError(f"{name}: found {len(found)} arrays, expected {len(expected)}")
+    for one, other in zip(found, expected, strict=True):
+        if one != other:
+            raise ValueError(f"{name}: found an array of shape {one}, expected {other}")
 
 
 def _state(part: Any) -> Any:

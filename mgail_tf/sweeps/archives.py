@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mgail_tf import checkpoint
 from mgail_tf.errors import BadInput
+from mgail_tf.sweeps.runs import log_of
 
 _LEFT_OUT = {".lock", "checkpoints"}
 
@@ -28,7 +29,7 @@ def pack(folder: Path) -> bytes:
             if path.is_file() and not partial and inside.parts[0] not in _LEFT_OUT:
                 with contextlib.suppress(FileNotFoundError):  # it was a temporary one
                     _add(archive, path, f"{folder.name}/{inside}")
-        log = folder.with_name(f"{folder.name}.log")
+        log = log_of(folder)
         if log.exists():
             _add(archive, log, log.name)
     return stream.getvalue()
@@ -78,8 +79,8 @@ def settle(path: Path) -> None:
     if (partial / folder.name).exists():
         shutil.rmtree(folder, ignore_errors=True)
         (partial / folder.name).replace(folder)
-    log = f"{path.stem}.log"
-    if (partial / log).exists():
-        (partial / log).replace(path.with_name(log))
+    log = log_of(folder)
+    if (partial / log.name).exists():
+        (partial / log.name).replace(log)
     path.unlink()
     shutil.rmtree(partial)

@@ -23,7 +23,7 @@ from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import write_whole
 from mgail_tf.sweeps import archives
 from mgail_tf.sweeps.overview import Overview
-from mgail_tf.sweeps.runs import ENDS, Process, Run, place
+from mgail_tf.sweeps.runs import ENDS, Process, Run, log_of, place
 
 POLL = 1.0  # seconds between looks at what a run has written
 _NOT_SHIPPED = ("/.git/", "/.venv/", "/runs/", "/tests/", "/docs/")  # of the folder with launch/
@@ -111,7 +111,7 @@ def _make(run: Run, store: Any, cluster: Cluster, demos: bytes | None) -> tuple[
         root = Path.cwd()  # the copy of the folder with launch/
         paths = [str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-        log = folder.with_name(f"{folder.name}.log")
+        log = log_of(folder)
         process = Process(run.command(root, folder, found), log, env=environment)
 
         def bring() -> None:

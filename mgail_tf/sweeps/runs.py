@@ -20,6 +20,11 @@ ENDS = {0: "done", 130: "stopped", -signal.SIGINT: "stopped"}  # by exit code
 _PR_SET_PDEATHSIG = 1  # of Linux
 
 
+def log_of(folder: Path) -> Path:
+    """Return the file beside a run's folder that holds what it printed."""
+    return folder.with_name(f"{folder.name}.log")
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Run:
     """One run of a sweep."""
@@ -42,7 +47,7 @@ class Run:
     @property
     def log(self) -> Path:
         """The file beside its folder that holds what it printed."""
-        return self.folder.with_name(f"{self.folder.name}.log")
+        return log_of(self.folder)
 
     def command(self, root: Path, folder: Path, demos: str | None) -> list[str]:
         """Return the command that makes it, or goes on with it.
