@@ -26,6 +26,11 @@ class Task(NamedTuple):
 _CARTPOLE_EXPERT = {"batch_steps": (2048,), "gamma": 0.99, "gae_lambda": 0.95, "max_kl": 0.04}
 # An almost uniform policy never sees the goal within 200 steps; with this scale seed 2 does.
 _MOUNTAINCAR_EXPERT = {"output_scale": 10.0}
+_WALKER_EXPERT = {
+    "batch_steps": (10_240, 20_480, 40_960),
+    "hidden": (100, 100),
+    "value_epochs": 30,
+}
 _LARGE_EXPERT = {
     "batch_steps": (5120, 10_240, 20_480),  # small while episodes are short
     "gamma": 0.99,
@@ -49,7 +54,7 @@ TASKS: dict[str, Task] = {
         {"trpo": 300_000, "gail": 500_000, "mgail": 10_000},
     ),
     "hopper": Task("Hopper-v5", 1000, 4, 20, 25, {"mgail": 50_000}),
-    "walker2d": Task("Walker2d-v5", 1000, 4, 20, 25, {"trpo": 6_000_000}),
+    "walker2d": Task("Walker2d-v5", 1000, 4, 20, 25, {"trpo": 25_000_000}, _WALKER_EXPERT),
     "halfcheetah": Task("HalfCheetah-v5", 1000, 4, 20, 25, {"mgail": 40_000}),
     "ant": Task("Ant-v5", 1000, 4, 20, 25, {"trpo": 10_000_000, "mgail": 50_000}, _LARGE_EXPERT),
     "humanoid": Task(
