@@ -327,6 +327,10 @@ class MGAILConfig:
     demonstrated_share: Share = 0.25
     """Share of what forward model and value learn from, and of the imagined starts, drawn from the
     demonstrations, where no pair of them is left out."""
+    recent_share: Share = 0.5
+    """Share of the agent's pairs for the discriminator, of the imagined starts and of the value's
+    stretches that is drawn from the newest fifth of the steps; the others are drawn from all.
+    Beyond the paper."""
     near_termination_share: Share = 0.1
     """Share of the imagined starts, and of the value's stretches, drawn from the last steps before
     a termination."""
@@ -340,8 +344,6 @@ class MGAILConfig:
     is no value function, and what lies beyond the horizon costs nothing."""
     td_lambda: Share = 0.95
     """Lambda of the returns that mix imagined costs with values."""
-    value_replay_window: PositiveInt | None = None
-    """The value learns from the last so many recorded steps. None: from all."""
     # forward model
     forward_model: Literal[
         "hadamard_gru", "hadamard", "sum_gru", "concatenation_gru", "vanilla"

@@ -31,6 +31,7 @@ _PAPER = {
     "teacher_forced_steps": None,
     "model_learning_rate": 1e-3,
     "critic_activation": "relu",
+    "recent_share": 0.0,
     "near_termination_share": 0.0,
     "model_noise": 0.0,
     "initial_episode_steps": None,
@@ -61,6 +62,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
 ADDITIONS: dict[str, dict[str, Any]] = {
     "cost": {"cost": "neg_log_expert"},
     "predict_termination": {"predict_termination": True},
+    "recent_share": {"recent_share": 0.5},
     "near_termination_share": {"near_termination_share": 0.1},
     "value": {"value_targets": "both"},
     "gradient_penalty": {"gradient_penalty": None},

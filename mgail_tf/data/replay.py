@@ -1,7 +1,7 @@
 """The experience buffer B of Algorithm 1."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,13 @@ _FIRST_ALLOCATION = 4096  # steps; the arrays double until the capacity is reach
 
 
 _COLUMNS = ("states", "next_states", "actions", "terminated", "episode", "step", "of_agent")
+
+
+class Recent(NamedTuple):
+    """What is drawn of the newest steps."""
+
+    steps: int  # how many of them are recent
+    share: float  # of a batch that is drawn from them; the others are drawn from all
 
 
 class ReplayBuffer(Resumable):
@@ -91,12 +98,16 @@ class ReplayBuffer(Resumable):
         self,
         rng: np.random.Generator,
         shape: Sequence[int],
-        window: int | None,
+        recent: Recent | None,
         near_termination: float,
     ) -> np.ndarray:
-        """Draw slots of steps: uniform over the last `window`, a share from before terminations."""
+        """Draw slots of steps: uniformly, but for shares of recent ones and before terminations."""
         capacity = len(self._states)
-        ages = rng.integers(min(self._size, window or self._size), size=tuple(shape))
+        ages = rng.integers(self._size, size=tuple(shape))
+        if recent:
+            others = shape[-1] - round(recent.share * shape[-1])
+            some = (*shape[:-1], shape[-1] - others)
+            ages[..., others:] = rng.integers(min(self._size, recent.steps), size=some)
         if near_termination:
             ended = np.flatnonzero(self._terminated[: self._size])
             ended = np.sort((self._head - 1 - ended) % capacity)[:TERMINATIONS]  # ages, last first
@@ -110,10 +121,21 @@ class ReplayBuffer(Resumable):
                 ages[..., : some[-1]] = end + before
         return (self._head - 1 - ages) % capacity
 
-    def sample(self, rng: np.random.Generator, shape: Sequence[int]) -> StateActions:
-        """Draw steps of the agent's uniformly; `shape` leads: [*shape, S] and [*shape, A]."""
-        slots = np.flatnonzero(self._of_agent[: self._size])
-        slots = slots[rng.integers(len(slots), size=tuple(shape))]
+    def sample(
+        self, rng: np.random.Generator, shape: Sequence[int], recent: Recent | None = None
+    ) -> StateActions:
+        """Draw steps of the agent's uniformly; `shape` leads: [*shape, S] and [*shape, A].
+
+        Args:
+            recent: a share of them is drawn from the agent's newest steps.
+        """
+        own = np.flatnonzero(self._of_agent[: self._size])
+        slots = own[rng.integers(len(own), size=tuple(shape))]
+        if recent:
+            since = (own - self._head) % len(self._states)  # rises from the oldest to the newest
+            newest = own[np.argsort(since)[-recent.steps :]]
+            some = (*shape[:-1], round(recent.share * shape[-1]))
+            slots[..., : some[-1]] = newest[rng.integers(len(newest), size=some)]
         return StateActions(self._normaliser(self._states[slots]), self._actions[slots])
 
     def newest(self, steps: int) -> StateActions:
@@ -138,7 +160,7 @@ class ReplayBuffer(Resumable):
         blocks: int,
         batch: int,
         length: int,
-        window: int | None = None,
+        recent: Recent | None = None,
         near_termination: float = 0.0,
     ) -> Sequences:
         """Draw stretches of `length` steps whose LAST step is uniform over the buffer.
@@ -148,14 +170,14 @@ class ReplayBuffer(Resumable):
         mask:      0    1    1        s-1 began the episode: what would come before is padding
 
         Args:
-            window: the last step is uniform over the last so many steps; None: over all.
+            recent: share of the batch whose last step is uniform over the newest steps.
             near_termination: share of the batch whose last step is one of the `STEPS_BEFORE` up to
-                one of the last `TERMINATIONS` terminations, whatever the window is.
+                one of the last `TERMINATIONS` terminations.
 
         Returns:
             Sequences with a leading axis of `blocks`: states [blocks, length+1, batch, S], ...
         """
-        last = self._draw_slots(rng, (blocks, 1, batch), window, near_termination)
+        last = self._draw_slots(rng, (blocks, 1, batch), recent, near_termination)
         back = np.arange(length - 1, -1, -1)[None, :, None]
         slots = (last - back) % len(self._states)
         mask = (self._episode[slots] == self._episode[last]) & (

@@ -31,7 +31,7 @@ BAD = {  # class -> setting -> values that are refused by its name
         "policy_averaging": (0.0,),  # None, not 0, keeps the last weights
         "state_gradient_clip": (0.0,),
         "model_ema_rate": (0.0, 1.5),
-        "value_replay_window": (0,),
+        "recent_share": (1.1, -0.1),
         "teacher_forced_steps": (0,),
         "observation_components": (0,),
         "initial_episode_steps": (0,),

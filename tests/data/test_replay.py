@@ -6,7 +6,7 @@ import pytest
 from mgail_tf import checkpoint
 from mgail_tf.data import replay
 from mgail_tf.data.normaliser import Normaliser
-from mgail_tf.data.replay import ReplayBuffer
+from mgail_tf.data.replay import Recent, ReplayBuffer
 from mgail_tf.types import Episode, Spec
 
 SPEC = Spec(
@@ -175,24 +175,43 @@ def test_every_held_step_is_as_often_the_last(filled, sequences):
     assert counts.min() > 0
 
 
-@pytest.mark.parametrize("window", [1, 4, 23, 500])
+@pytest.mark.parametrize("newest", [1, 4, 23, 500])
 @pytest.mark.parametrize("name", ["wrapped around", "half empty"])
-def test_sequences_of_a_window_end_there_but_reach_back_before_it(window, name, rng):
+def test_recent_sequences_end_in_the_newest_steps_but_reach_back_before(newest, name, rng):
     filled = _Filled(*BUFFERS[name])
-    drawn = filled.buffer.sample_sequences(rng, 20, 50, LENGTH, window)
-    assert set(_lasts(drawn)) == set(filled.held[-window:])
+    drawn = filled.buffer.sample_sequences(rng, 20, 50, LENGTH, Recent(newest, 1.0))
+    assert set(_lasts(drawn)) == set(filled.held[-newest:])
     _assert_whole(filled, drawn)
 
 
-@pytest.mark.parametrize("window", [None, 3])
+def test_a_share_of_what_is_drawn_is_recent_and_the_rest_is_not_chosen(filled, rng):
+    recent = Recent(3, 0.25)
+    lasts = filled.buffer.sample_sequences(rng, 200, 8, LENGTH, recent).states[:, -2]
+    assert set(_steps(lasts[:, 6:])) == set(filled.held[-3:])
+    assert set(_steps(lasts[:, :6])) == set(filled.held)
+    pairs = filled.buffer.sample(rng, (200, 8), recent).states
+    assert set(_steps(pairs[:, :2])) == set(filled.held[-3:])
+    assert set(_steps(pairs[:, 2:])) == set(filled.held)
+
+
+def test_recent_pairs_are_the_newest_of_the_agents_own(rng):
+    buffer = ReplayBuffer(100, SPEC, IDENTITY)
+    buffer.add(_part(0, 0, 9))
+    buffer.add(_part(1, 0, 9), of_agent=False)
+    drawn = _steps(buffer.sample(rng, (500,), Recent(2, 1.0)).states)
+    assert set(drawn) == {(0, 7), (0, 8)}
+
+
+@pytest.mark.parametrize("newest", [None, 3])
 def test_a_share_of_the_stretches_is_from_just_before_the_last_ends(
-    filled, rng, monkeypatch, window
+    filled, rng, monkeypatch, newest
 ):
     monkeypatch.setattr(replay, "TERMINATIONS", 2)
     monkeypatch.setattr(replay, "STEPS_BEFORE", 3)
-    drawn = filled.buffer.sample_sequences(rng, 200, 8, LENGTH, window, near_termination=0.25)
+    recent = newest and Recent(newest, 1.0)
+    drawn = filled.buffer.sample_sequences(rng, 200, 8, LENGTH, recent, near_termination=0.25)
     ends = [step for step in filled.held if step in filled.ends][-2:]
-    rest = set(filled.held[-window:] if window else filled.held)
+    rest = set(filled.held[-newest:] if newest else filled.held)
     before = {step for end in ends for step in filled.stretch(end, 3)} or rest
     lasts = drawn.states[:, -2]  # [200, 8, 2]
     assert set(_steps(lasts[:, :2])) == before
@@ -214,7 +233,7 @@ def test_states_are_standardised_when_sampled(rng):
 
 def _draws(buffer):
     rng = np.random.default_rng(5)
-    near = buffer.sample_sequences(rng, 3, 8, LENGTH, 4, near_termination=0.5)
+    near = buffer.sample_sequences(rng, 3, 8, LENGTH, Recent(4, 0.5), near_termination=0.5)
     return buffer.sample(rng, (3, 8)), buffer.sample_sequences(rng, 3, 8, LENGTH), near
 
 

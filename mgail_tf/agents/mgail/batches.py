@@ -7,11 +7,12 @@ import numpy as np
 
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import MGAILConfig
-from mgail_tf.data.replay import ReplayBuffer
+from mgail_tf.data.replay import Recent, ReplayBuffer
 from mgail_tf.types import Sequences, StateActions
 
+RECENT, FEWEST = 0.2, 2000  # share of the steps that is recent, and how many are at least
 ERRORS = 1024  # one-step errors of the model that are resampled
-ERROR_WINDOW = 10_000  # they are of the last so many steps
+ERROR_WINDOW = Recent(10_000, 1.0)  # they are of the last so many steps
 
 
 class Batch(NamedTuple):
@@ -77,7 +78,10 @@ class Batches(Resumable):
         config, rng, expert = self._config, self._rng, self._expert
         horizon, policy_batch = self._rollouts
         count, size = config.updates_per_call, config.discriminator_batch
-        agent = buffer.sample(rng, (count, size))
+        recent = None
+        if config.recent_share:
+            recent = Recent(max(FEWEST, int(RECENT * len(buffer))), config.recent_share)
+        agent = buffer.sample(rng, (count, size), recent)
         rows = rng.integers(len(expert.states), size=(count, size))
         length = config.burn_in_steps + (horizon if config.rollout == "replay" else 1)
         shape = (count, horizon, policy_batch, expert.actions.shape[-1])
@@ -85,12 +89,11 @@ class Batches(Resumable):
         sequences = self._sequences(buffer, config.model_batch, config.sequence_length)
         mix = rng.random((count, size, 1), dtype=np.float32)
         near = config.near_termination_share
-        starts = self._sequences(buffer, policy_batch, length, near_termination=near)
+        starts = self._sequences(buffer, policy_batch, length, recent=recent, near_termination=near)
         noise = self._draw_noise(rng, shape)
         if config.value_targets in ("recorded", "both"):
-            window = config.value_replay_window
             recorded = self._sequences(
-                buffer, policy_batch, horizon, window=window, near_termination=near
+                buffer, policy_batch, horizon, recent=recent, near_termination=near
             )
         if config.model_noise and config.rollout == "imagine":
             errors = self._draw_errors(buffer, shape[:-1])

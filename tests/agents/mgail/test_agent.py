@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgail_tf.agents.mgail import rules, safeguard
+from mgail_tf.agents.mgail import batches, rules, safeguard
 from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.agents.mgail.objectives import masked_mean, value_loss
 from mgail_tf.config.algorithms import MGAILConfig
@@ -138,6 +138,22 @@ def test_a_share_of_starts_and_of_the_values_stretches_is_from_before_terminatio
         lasts = drawn.states[:, -1]
         assert (lasts[:, :special] != zero).all()
         assert (lasts[:, special:] == zero).all(-1).mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_half_of_what_is_learnt_from_is_recent_but_not_what_the_model_learns_from(
+    shown, monkeypatch
+):
+    monkeypatch.setattr(batches, "FEWEST", 20)  # as many as the newest fifth of 101
+    agent = _agent(shown, near_termination_share=0.0, prefill_steps=1)
+    actions = np.zeros((80, 1), np.float32)
+    for new, count in ((0.0, 80), (1.0, 20)):
+        states, some = np.full((count + 1, 2), new, np.float32), actions[:count]
+        agent.buffer.add(Episode(states, some, some, some[:, 0], False, True, False))
+    new = agent.normaliser(np.ones((1, 2), np.float32))
+    batch = agent._batches.draw(agent.buffer, 4.0)
+    lasts = [drawn.states[:, -1] for drawn in (batch.starts, batch.recorded, batch.sequences)]
+    for drawn, expected in zip([batch.agent.states, *lasts], (0.6, 0.6, 0.6, 0.2), strict=True):
+        assert (drawn == new).all(-1).mean() == pytest.approx(expected, abs=0.05)
 
 
 def test_value_learns_the_costs_of_recorded_steps(shown):
