@@ -329,8 +329,8 @@ class MGAILConfig:
     demonstrations, where no pair of them is left out."""
     recent_share: Share = 0.5
     """Share of the agent's pairs for the discriminator, of the imagined starts and of the value's
-    stretches that is drawn from the newest fifth of the steps; the others are drawn from all.
-    Beyond the paper."""
+    stretches that is drawn from the newest fifth of the steps (at least 2,000); the others are
+    drawn from all. Beyond the paper."""
     near_termination_share: Share = 0.1
     """Share of the imagined starts, and of the value's stretches, drawn from the last steps before
     a termination."""

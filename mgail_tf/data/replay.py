@@ -101,7 +101,7 @@ class ReplayBuffer(Resumable):
         recent: Recent | None,
         near_termination: float,
     ) -> np.ndarray:
-        """Draw slots of steps: uniformly, but for shares of recent ones and before terminations."""
+        """Draw slots: a share of recent steps, one from before terminations, the rest uniformly."""
         capacity = len(self._states)
         ages = rng.integers(self._size, size=tuple(shape))
         if recent:
@@ -132,8 +132,8 @@ class ReplayBuffer(Resumable):
         own = np.flatnonzero(self._of_agent[: self._size])
         slots = own[rng.integers(len(own), size=tuple(shape))]
         if recent:
-            since = (own - self._head) % len(self._states)  # rises from the oldest to the newest
-            newest = own[np.argsort(since)[-recent.steps :]]
+            oldest = np.searchsorted(own, self._head)  # a full ring goes on there
+            newest = np.roll(own, -oldest)[-recent.steps :]
             some = (*shape[:-1], round(recent.share * shape[-1]))
             slots[..., : some[-1]] = newest[rng.integers(len(newest), size=some)]
         return StateActions(self._normaliser(self._states[slots]), self._actions[slots])
