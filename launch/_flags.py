@@ -499,6 +499,7 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
     agent = getattr(mg, algorithm.upper())(get["env"], config=config, seed=get["seed"], **inputs)
     if start:
         agent.restore_from(start["training"], get["start_from"])
+        options["started_from"] = start["described"]
     agent.learn(
         **({} if algorithm == "bc" else {"env_steps": total}),
         run_dir=out,
@@ -516,11 +517,13 @@ def train(algorithm: str, get: Mapping[str, Any]) -> Path:
 def started(run: Path, total: int) -> dict[str, Any]:
     """Return the checkpoint of a run that another one is to go on from.
 
+    What the run is stands under `described`: its config.json, with the steps that it has taken.
+
     Args:
         total: environment steps of both together.
 
     Raises:
-        BadInput: it has none, or has taken as many steps.
+        BadInput: it has none or no config.json, or has taken as many steps.
     """
     found = checkpoint.load(run / "checkpoints")
     if found is None:
@@ -529,7 +532,11 @@ def started(run: Path, total: int) -> dict[str, Any]:
     if found["now"] >= total:
         expected = f"expected more than the {found['now']} of {run}"
         raise mg.BadInput(f"--env_steps: found {total}, {expected}")
-    return found
+    try:
+        described = json.loads((run / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise mg.BadInput(f"--start_from={run}: config.json: {one_line(error)}") from error
+    return found | {"described": described | {"env_steps": found["now"]}}
 
 
 def environment_flags(get: Mapping[str, Any]) -> str:

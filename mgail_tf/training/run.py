@@ -130,6 +130,7 @@ class Options(TypedDict, total=False):
     held_out: Demonstrations | None
     keep: Keep
     candidates: Mapping[str, NumpyPolicy]
+    started_from: Mapping[str, Any] | None
 
 
 def learn(
@@ -146,6 +147,7 @@ def learn(
     held_out: Demonstrations | None = None,
     keep: Keep = "final",
     candidates: Mapping[str, NumpyPolicy] | None = None,
+    started_from: Mapping[str, Any] | None = None,
 ) -> None:
     """Train an agent; with a run directory also evaluate, save, score and export it.
 
@@ -170,6 +172,8 @@ def learn(
             best (`policies.match`; held-out ones, if there are three episodes of them). No reward
             is looked at. The label gets "+best_match": no table takes it for a final policy.
         candidates: further policies by name, a cloned one for example.
+        started_from: what the agent learnt before, if it was restored from another run: the
+            config.json of that one. It becomes an entry of this one's.
 
     Raises:
         BadInput: the folder holds something else, the budget is too small, there are no evaluation
@@ -208,6 +212,7 @@ def learn(
     path = Path(run_dir)
     choice = _Choice(keep, held_out, dict(candidates or {}), episodes)
     described = _described(agent, task, total, label, choice)
+    described |= {"started_from": dict(started_from)} if started_from else {}
     if resume and run_directory.finished(path, described):
         agent.finished_policy = load_policy(path / "policy.npz", agent.spec)
         return

@@ -245,6 +245,8 @@ def test_expert_goes_on_from_another_run(tmp_path, capsys):
     assert f"found 600, expected more than the 600 of {first}" in capsys.readouterr().err
     assert run("train_expert", *flags, *start, "--env_steps=1000", f"--out={second}") == 0
     assert [row["env_steps"] for row in rows_of(second / "progress.csv")] == ["800", "1000"]
+    held = {run: json.loads((run / "config.json").read_text()) for run in (first, second)}
+    assert held[second]["started_from"] == held[first] and held[first]["env_steps"] == 600
     before, after = (
         rows_of(each / "progress.csv")[-1]["policy_weights"] for each in (first, second)
     )
