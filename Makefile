@@ -30,7 +30,7 @@ test: .venv/ready ## all tests (6 to 16 minutes after set-up)
 quick: .venv/ready ## the mathematics and one smoke run (30 to 45 seconds)
 	$(PYTEST) -m "not slow" tests
 
-soak: .venv/ready ## kill every algorithm at 20 random moments, resume, compare bit by bit (about 5 minutes)
+soak: .venv/ready ## kill BC, GAIL, MGAIL and TRPO at 20 random moments each, resume, compare bit by bit (about 5 minutes)
 	KILLS=20 $(PYTEST) tests/launch/test_kills.py
 
 cluster-test: .venv/ready ## a sweep on two nodes of Ray, of which one is killed, then the driver (about 8 minutes)

@@ -56,15 +56,31 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "import": (flags.DEFINE_multi_string, [], "Module that registers the task; repeatable.", None),
     "env_kwargs": (flags.DEFINE_string, None, 'JSON for gymnasium.make: {"wind": 2}.', None),
     "seed": (flags.DEFINE_integer, 0, "Fixes everything that is random.", 0),
-    "env_steps": (flags.DEFINE_integer, None, "Environment steps; default: the task's.", 1),
+    "env_steps": (
+        flags.DEFINE_integer,
+        None,
+        "Environment steps. Default: the task's; of another environment MGAIL 100,000, GAIL 2 "
+        "million, TRPO 4 million.",
+        1,
+    ),
     "demos": (
         flags.DEFINE_string,
         None,
         "Demonstrations: a file, a folder or minari:ID; default: the expert's.",
         None,
     ),
-    "num_trajectories": (flags.DEFINE_integer, None, "Trajectories; default: the task's.", 1),
-    "subsample": (flags.DEFINE_integer, None, "Keep a pair in so many; default: the task's.", 1),
+    "num_trajectories": (
+        flags.DEFINE_integer,
+        None,
+        "Trajectories to show. Default: the paper's smallest number; of another environment all.",
+        1,
+    ),
+    "subsample": (
+        flags.DEFINE_integer,
+        None,
+        "Keep one state-action pair in N. Default: the paper's N; of another environment 1.",
+        1,
+    ),
     "preset": (flags.DEFINE_string, "default", "default, paper, released or hadamard_gru.", None),
     "label": (flags.DEFINE_string, None, "Names the run in tables; default: the preset.", None),
     "set": (flags.DEFINE_multi_string, [], "key=value: override a setting; repeatable.", None),
@@ -72,7 +88,12 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "policies": (flags.DEFINE_list, [], _POLICY_HELP, None),
     "episodes": (flags.DEFINE_integer, 50, "Evaluation episodes, in each mode.", 1),
     "out": (flags.DEFINE_string, None, "Folder to write; empty or absent. Default: runs/...", None),
-    "resume": (flags.DEFINE_boolean, False, "Go on in --out, or begin there.", None),
+    "resume": (
+        flags.DEFINE_boolean,
+        False,
+        "Resume the run in --out; begin it if there is none.",
+        None,
+    ),
     "checkpoint_every": (flags.DEFINE_float, 60.0, "Seconds between checkpoints.", 0),
     "start_from": (
         flags.DEFINE_string,
@@ -83,7 +104,7 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "keep_checkpoint": (
         flags.DEFINE_boolean,
         False,
-        "Keep the last, to go on to more steps.",
+        "Keep the last checkpoint, so that --resume with more --env_steps can extend the run.",
         None,
     ),
     "held_out_trajectories": (
@@ -108,7 +129,7 @@ TRAINING = (
     *("resume", "checkpoint_every", "keep_checkpoint", "threads", "smoke"),
 )
 IMITATION = (
-    *(*TRAINING, "preset", "demos", "num_trajectories", "subsample"),
+    *(*TRAINING, "demos", "num_trajectories", "subsample"),
     *("held_out_trajectories", "keep"),
 )
 # What --smoke sets: the same job in seconds.
@@ -374,17 +395,16 @@ def demonstrations(get: Mapping[str, Any]) -> tuple[mg.Demonstrations, mg.Demons
     By default all pairs for an environment of the user's, and for one of the paper's tasks its
     smallest dataset.
     """
-    task, name, held = TASKS.get(get["task"]), get["task"], get.get("held_out_trajectories") or 0
+    name, held = get["task"], get.get("held_out_trajectories") or 0
     spec = make(get["env"], get["seed"]).spec
     if not get["demos"]:
         check_expert(name, "--demos=FILE")
     shown = mg.Demonstrations.load(get["demos"]) if get["demos"] else mg.expert_demonstrations(name)
     shown = shown.for_spec(spec)
-    count = get["num_trajectories"] or (task.num_trajectories if task else None)
+    count, every = sizes(get)
     if not get["num_trajectories"] and count and count > len(shown):
         found = f"found {len(shown)} trajectories, expected {count}, the paper's smallest dataset"
         raise mg.BadInput(f"{shown.source}: {found} of {name}; --num_trajectories says otherwise")
-    every = get["subsample"] or (task.subsample if task else 1)
     if not held:
         return shown.sample(count, every, get["seed"]), None
     if (count or 1) + held > len(shown):
@@ -392,6 +412,16 @@ def demonstrations(get: Mapping[str, Any]) -> tuple[mg.Demonstrations, mg.Demons
         raise mg.BadInput(f"--held_out_trajectories: {found}, expected that many to be left over")
     held_out = shown.held_out(held, get["seed"])
     return shown.sample(count or len(shown) - held, every, get["seed"]), held_out
+
+
+def sizes(get: Mapping[str, Any]) -> tuple[int | None, int]:
+    """Return how many trajectories are shown (None: all), and one pair in how many of them.
+
+    By default those of the paper's smallest dataset; for another environment all.
+    """
+    task = TASKS.get(get["task"])
+    count, every = (task.num_trajectories, task.subsample) if task else (None, 1)
+    return get["num_trajectories"] or count, get["subsample"] or every
 
 
 def check_expert(task: str, flag: str) -> None:

@@ -26,7 +26,7 @@ RELEASED = [
 # what PyTorch and JAX compute here
 PEERS = ["value_targets=recorded", "cloning_bound=None", "clone_share=0", "policy_activation=relu"]
 SECTIONS = ["updates", "acting", "stepping"]
-MORE = ["policies"]  # the exported forms: they need pip install mgail_tf[onnx]
+MORE = ["policies"]  # the exported forms: they need pip install -e '.[onnx]'
 FLAGS = _flags.define("task", "set", "smoke", "threads")
 flags.DEFINE_multi_enum(
     "section", SECTIONS, [*SECTIONS, *MORE], "What to measure.", flag_values=FLAGS

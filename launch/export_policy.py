@@ -19,6 +19,10 @@ from mgail_tf.files import check_absent, check_free
 from mgail_tf.training.provenance import versions
 
 FLAGS = _flags.define("task", "policy", "episodes", "smoke", "threads", seed=EVALUATION_SEED)
+FLAGS["policy"].help = (
+    "A policy.npz or a run's folder; without --task its environment is taken. Default: the "
+    "committed expert."
+)
 flags.DEFINE_enum(
     "format",
     "saved_model",

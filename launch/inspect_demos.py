@@ -4,7 +4,9 @@ python launch/inspect_demos.py mine.npz
 python launch/inspect_demos.py mine.hdf5 --task=my_module:MyEnv-v0 --out=mine.png
 python launch/inspect_demos.py minari:mujoco/hopper/expert-v0 --task=hopper
 
-With --task they are checked against the environment. Without it nothing is concluded.
+With --task they are checked against the environment. Without it nothing is concluded. What MGAIL
+will conclude is of the trajectories and pairs that launch/train_mgail.py takes by default of such a
+file.
 """
 
 import os
@@ -33,13 +35,17 @@ def job(get: dict[str, Any]) -> None:
     if picture and picture.exists():
         raise mg.BadInput(f"{picture}: exists; choose another --out or remove it")
     spec = mg.make(get["env"], 0).spec if get["task"] else None
-    shown = mg.Demonstrations.load(os.path.expanduser(get["files"][0]))
-    shown = shown.sample(get["num_trajectories"], get["subsample"] or 1, get["seed"])
+    held = mg.Demonstrations.load(os.path.expanduser(get["files"][0]))
+    shown = held.sample(get["num_trajectories"], get["subsample"] or 1, get["seed"])
     summary = shown.summary(spec)
     print(summary)
     if spec:
-        print(f"\nMGAIL on {spec.env_id}, where a setting is not given:")
-        print(rules.conclusions(shown, spec))
+        count, every = _flags.sizes(get)
+        taken = held.sample(min(count or len(held), len(held)), every, get["seed"])
+        which = "1 trajectory" if len(taken) == 1 else f"{len(taken)} trajectories"
+        pairs = "all pairs" if every == 1 else f"one pair in {every}"
+        print(f"\nMGAIL on {spec.env_id} with {which}, {pairs}, where a setting is not given:")
+        print(rules.conclusions(taken, spec))
     if picture:
         make_folder(picture.parent)
         partial = picture.with_name(f".{picture.stem}.partial{picture.suffix}")

@@ -2,10 +2,10 @@
 
 python launch/make_figures.py
 
-statistics.png holds performance profiles and the probabilities that MGAIL does better, see
-launch/make_tables.py. Where there are runs that asked an expert (launch/train_interactive.py),
-queries.png and .csv say what they and the others make of how many expert actions, and horizons.png
-and .csv what Forward Training costs against the time limit.
+Where launch/make_tables.py has made a statistics.csv, statistics.png holds performance profiles and
+the probabilities that MGAIL does better. Where there are runs that asked an expert
+(launch/train_interactive.py), queries.png and .csv say what they and the others make of how many
+expert actions, and horizons.png and .csv what Forward Training costs against the time limit.
 """
 
 import sys
@@ -21,7 +21,9 @@ from mgail_tf.reporting import comparisons, interactive, plots, statistics
 
 FLAGS = _flags.define()
 flags.DEFINE_string(
-    "folder", "results", "Holds experts.csv, runs.csv and curves.csv.", flag_values=FLAGS
+    *("folder", "results"),
+    "Holds runs.csv and curves.csv; without an experts.csv, that of results/ counts.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_string(
     "out",
@@ -40,7 +42,7 @@ def job(get: dict[str, Any]) -> None:
         raise mg.BadInput(f"--out: found {picture}, which is Figure 5's, expected another name")
     tasks = comparisons.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")
-    if (folder / "paper_table1.csv").exists():
+    if (folder / "statistics.csv").exists():
         profiles = picture.with_name("statistics.png")
         drawn = statistics.plot(folder, profiles)
         print(f"{profiles}: {', '.join(drawn)}")

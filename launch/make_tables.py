@@ -1,6 +1,7 @@
 """Make the tables of a results folder: Table 1, statistics over its cells, steps to the expert.
 
     python launch/make_tables.py
+    python launch/make_tables.py --folder=runs/table1
 
 table1.csv, .md and .tex hold the paper's Table 1 beside the runs of the folder; statistics.csv says
 how sure a difference between algorithms is, and where there is a curves.csv, interactions.csv says
@@ -20,7 +21,8 @@ from mgail_tf.reporting import interactions, statistics, table1, tables
 FLAGS = _flags.define()
 flags.DEFINE_string(
     *("folder", "results"),
-    "Holds runs.csv, paper_table1.csv; curves.csv, experts.csv, published_interactions.csv.",
+    "Holds runs.csv and maybe curves.csv. Experts' and published numbers are those of results/ "
+    "where it has none.",
     flag_values=FLAGS,
 )
 flags.DEFINE_string("out", None, "Folder to write; default: the same.", flag_values=FLAGS)

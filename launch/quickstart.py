@@ -16,7 +16,7 @@ import mgail_tf as mg
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.files import check_free
 
-FLAGS = _flags.define(*(name for name in _flags.IMITATION if name not in ("label", "preset")))
+FLAGS = _flags.define(*(name for name in _flags.IMITATION if name != "label"))
 
 
 def job(get: dict[str, Any]) -> None:

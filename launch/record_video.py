@@ -4,7 +4,7 @@
         --policies=runs/imitate-hopper-seed0/bc,runs/imitate-hopper-seed0/mgail
 
 A policy is a policy.npz, a run's folder, an exported SavedModel's folder or an .onnx file. An mp4
-needs `pip install mgail_tf[video]`. MuJoCo draws by EGL or OSMesa, or as MUJOCO_GL says.
+needs `pip install -e '.[video]'`. MuJoCo draws by EGL or OSMesa, or as MUJOCO_GL says.
 """
 
 import os

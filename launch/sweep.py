@@ -186,7 +186,8 @@ def _run(
     out = Path(get["out"])
     out = out.resolve() if get["engine"] == "ray" else out  # processes of Ray begin elsewhere
     folder = out / _flags.as_file_name(f"{algorithm}-{task}{size}-{label}-seed{seed}")
-    words = [f"--task={task}", f"--preset={preset}", f"--label={label}", f"--seed={seed}"]
+    words = [f"--task={task}", f"--label={label}", f"--seed={seed}"]
+    words += [f"--preset={preset}"] if algorithm == "mgail" else []  # the others have one only
     words += [f"--{key}={get[key]}" for key in ("episodes", "checkpoint_every")]
     words += [f"--num_trajectories={count}"] if count else []
     words += [f"--set={change}" for change in changes]

@@ -10,7 +10,7 @@ import _flags
 
 import mgail_tf as mg
 
-FLAGS = _flags.define(*_flags.IMITATION)
+FLAGS = _flags.define(*_flags.IMITATION, "preset")
 
 
 def job(get: dict[str, Any]) -> None:

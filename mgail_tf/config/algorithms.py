@@ -283,7 +283,7 @@ class MGAILConfig:
     policy err by on pairs that it has not learnt from; else it takes a step of cloning. Beyond the
     paper. None: it always follows J."""
     clone_share: Annotated[FiniteFloat, Field(ge=0, lt=1)] = 0.05
-    """Share of the run in which a clone of the demonstrations acts, after the random actions and
+    """Share of the steps after the random actions in which a clone of the demonstrations acts,
     before the first update. Model and value learn from its steps, the discriminator does not, and
     it is what is scored until the policy matches the demonstrations as well (see
     `match_tolerance`). Beyond the paper. 0: it never acts."""

@@ -132,7 +132,7 @@ def _imported(source: str, module: str, extra: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        install = f"pip install 'mgail_tf[{extra}]'"
+        install = f"pip install -e '.[{extra}]'"
         raise BadInput(f"{source}: needs {module}, which is not installed: {install}") from error
 
 

@@ -179,4 +179,4 @@ def _imported(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise BadInput(f"found no package {name}, expected: pip install mgail_tf[onnx]") from error
+        raise BadInput(f"found no package {name}, expected: pip install -e '.[onnx]'") from error

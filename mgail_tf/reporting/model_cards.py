@@ -85,7 +85,8 @@ def _card(policy: NumpyPolicy, config: dict[str, Any], final: dict[str, Any]) ->
         f"# MGAIL on {row['env_id']}",
         f"A policy that imitates this project's expert from {shown} of it, of which one pair in "
         f"{row['subsample']} was shown, in {row['env_steps']:,} environment steps without its "
-        f"reward. The settings are the defaults, and seed {row['seed']} was chosen beforehand.",
+        f"reward. The settings are the defaults of its commit, and seed {row['seed']} was chosen "
+        "beforehand.",
         "## Use",
         example,
         "`policy.onnx` needs an ONNX runtime only. Its input `states` is float32 "

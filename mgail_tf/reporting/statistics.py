@@ -199,12 +199,16 @@ def profile(cells: Scores, levels: np.ndarray) -> tuple[np.ndarray, ...]:
 def plot(folder: Path, picture: Path) -> list[str]:
     """Draw performance profiles, and the probabilities that MGAIL is better.
 
+    The first are of runs.csv, the second of statistics.csv.
+
     Returns:
         The algorithms that are drawn.
 
     Raises:
-        BadInput: see `statistics`.
+        BadInput: one of them is missing or no table.
     """
+    table = read(folder / "statistics.csv", COLUMNS)
+    table = table[table["statistic"] == "probability_of_improvement"]
     found = scores(folder, "deterministic")
     figure = Figure(figsize=(8.2, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[3, 2])
@@ -220,10 +224,10 @@ def plot(folder: Path, picture: Path) -> list[str]:
     left.set(xlabel="normalised score", ylabel="share of runs above it", ylim=(0, 1.03))
     left.set_title("performance profiles", fontsize=10)
     left.legend(fontsize=8, frameon=False, loc="lower left")
-    rows = [row for row in statistics(folder) if row["statistic"] == "probability_of_improvement"]
+    rows = table.to_dict("records")
     for place, row in enumerate(rows):
-        value = float(row["value"])
-        ends = [float(row[name] or value) for name in ("low", "high")]
+        value = row["value"]
+        ends = [value if math.isnan(row[name]) else row[name] for name in ("low", "high")]
         right.errorbar(
             value, place, xerr=[[value - ends[0]], [ends[1] - value]], fmt="o", capsize=3,
             color=_COLOURS[row["first"]],

@@ -10,6 +10,7 @@ import pandas as pd
 
 from mgail_tf.errors import UNREADABLE, BadInput, one_line
 from mgail_tf.files import make_folder, write_whole
+from mgail_tf.policies.experts import results_folder
 
 _SCORE = ("mode", "episodes", "return_mean", "return_std_over_episodes", "length_mean")
 RUN = ("algorithm", "variant", "num_trajectories", "subsample", "seed")
@@ -24,15 +25,22 @@ EXPERT_COLUMNS = (
     *("task", "env_id", "env_steps", *_SCORE, "random_return_mean", "wall_seconds"),
     *("weights_sha256", "commit", "versions", "seed", "command", "algorithm", "normalised"),
 )
+# tables that no run changes: a folder without them uses those of results/
+_COMMITTED = ("experts.csv", "paper_table1.csv", "published_interactions.csv")
 CURVE_COLUMNS = ("task", *RUN, "env_steps", "return", "evaluation", "action_share")
 
 
 def read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     """Read a CSV of results, which has these columns and maybe others.
 
+    What is known without any run (the experts' scores, what is printed elsewhere) is read from
+    results/ where the folder has no such file.
+
     Raises:
         BadInput: it is missing, or no such table.
     """
+    if path.name in _COMMITTED and not path.exists():
+        path = results_folder() / path.name
     if not path.exists():
         raise BadInput(f"{path}: no such file")
     try:

@@ -239,7 +239,7 @@ def check_video(path: Path) -> None:
         raise BadInput(f"{path}: found {path.suffix or 'no suffix'}, expected .mp4 or .gif")
     check_absent(path)
     if path.suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
-        install = "pip install mgail_tf[video], or a name that ends in .gif"
+        install = "pip install -e '.[video]', or a name that ends in .gif"
         raise BadInput(f"{path}: no package imageio-ffmpeg, expected: {install}")
 
 

@@ -243,7 +243,7 @@ def _connected(root: Path, cluster: Cluster, modules: Sequence[str], commit: str
         BadInput: Ray is not installed, or there is no such cluster.
     """
     if importlib.util.find_spec("ray") is None:
-        raise BadInput("--engine=ray: ray is not installed; pip install mgail_tf[cluster]")
+        raise BadInput("--engine=ray: ray is not installed; pip install -e '.[cluster]'")
     import ray
     import ray.exceptions
     import ray.util.scheduling_strategies

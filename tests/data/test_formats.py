@@ -740,7 +740,7 @@ def test_extra_that_is_not_installed_is_named(tmp_path, rng, monkeypatch, module
     _saved(tmp_path / "saved", _trajectories(_shown(rng)))
     monkeypatch.setitem(sys.modules, module, None)
     path = path if ":" in path else str(tmp_path / path)
-    assert f"pip install 'mgail_tf[{extra}]'" in refusal(path, Demonstrations.load, path)
+    assert f"pip install -e '.[{extra}]'" in refusal(path, Demonstrations.load, path)
 
 
 def test_dataset_that_is_not_here_says_so_soon_without_a_network(root, monkeypatch):

@@ -235,7 +235,7 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("train_mgail", "--env_steps=500", "env_steps: found 500", 2),
     ("train_expert", "--start_from=full", "--start_from=full: found no checkpoint", 2),
     ("train_mgail", "--preset=papper", "preset: found 'papper'", 2),
-    ("train_gail", "--preset=paper", "preset: found 'paper'", 2),
+    ("train_gail", "--preset=paper", "Unknown command line flag 'preset'", 2),
     ("quickstart", "--task=cartpole --set=horizont=3", "horizont", 2),
     # flags
     ("train_gail", "--sead=1", "sead", 2),
@@ -356,7 +356,7 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("sweep", "--engine=ray --jobs=2", "--jobs=2: expected --engine=local", 2),
     ("sweep", "--engine=ray --address=nowhere", "--address=nowhere: ", 2),
     # figures and tables
-    ("make_figures", "--folder=no", "no/experts.csv: ", 2),
+    ("make_figures", "--folder=no", "no/runs.csv: ", 2),
     ("make_figures", "--folder=full", "full/experts.csv: ", 2),
     ("make_figures", "--folder=columns", "columns/experts.csv: columns: ", 2),
     ("make_figures", "--out=a.csv", "a.csv: ", 2),

@@ -259,7 +259,10 @@ def test_demonstrations_are_inspected_and_drawn(tmp_path, cartpole_demos, capsys
     assert run("inspect_demos", cartpole_demos) == 0
     alone = capsys.readouterr().out
     assert "episodes 3: 3 cut off" in alone and "discriminator" not in alone
-    flags = ["--task=cartpole", f"--out={picture}", "--subsample=10"]
+    assert run("inspect_demos", cartpole_demos, "--task=cartpole") == 0
+    # what training takes of it, whose 20 pairs are few
+    assert "MGAIL on CartPole-v1 with 1 trajectory, one pair in 10" in capsys.readouterr().out
+    flags = ["--task=cartpole", f"--out={picture}", "--num_trajectories=3", "--subsample=10"]
     assert run("inspect_demos", cartpole_demos, *flags) == 0
     printed = capsys.readouterr().out
     assert "60 are enough for 6 components" in printed and "one in 10" in printed

@@ -131,7 +131,7 @@ def test_wrong_input_is_refused_before_anything_is_filmed(tmp_path, expert, monk
     assert "state_size" in refusal("CartPole-v1", record_video, other, "cartpole", path)
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)  # an import of it fails
     found = refusal(tmp_path / "a.mp4", record_video, expert, "cartpole", tmp_path / "a.mp4")
-    assert "pip install mgail_tf[video]" in found
+    assert "pip install -e '.[video]'" in found
     assert (tmp_path / "mine.gif").read_text() == "mine" and len([*tmp_path.iterdir()]) == 1
 
 
