@@ -1,1 +1,1 @@
-"""The algorithms: behavioural cloning, TRPO, GAIL and MGAIL."""
+"""The algorithms: cloning, TRPO, GAIL, MGAIL, and those that ask an expert."""

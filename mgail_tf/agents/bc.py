@@ -7,7 +7,6 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import BCConfig
 from mgail_tf.config.tasks import settings_of, task_of
 from mgail_tf.data.demonstrations import Demonstrations, fitting
@@ -17,13 +16,14 @@ from mgail_tf.networks.cloning import PolicyFit
 from mgail_tf.networks.policy import to_numpy
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.training import run
-from mgail_tf.types import Episode, StateActions
+from mgail_tf.training.agent import Agent
+from mgail_tf.types import StateActions
 
 
-class BC(Resumable):
+class BC(Agent):
     """Behavioural cloning: a policy fitted to demonstrated pairs, without environment steps."""
 
-    algorithm, unit, diagnostic_columns = "bc", "epoch", ()
+    algorithm, unit = "bc", "epoch"
 
     def __init__(
         self,
@@ -48,7 +48,6 @@ class BC(Resumable):
         task = task_of(spec)
         self.config: BCConfig = settings_of("bc", task, config)
         self.demonstrations = fitting(demonstrations, spec)
-        self.finished_policy: NumpyPolicy | None = None
         expert, config = self.demonstrations.pairs(spec), self.config
         self.normaliser = fit(expert.states, config.normaliser_floor, config.state_clip)
         seen = spec._replace(state_size=len(self.normaliser.mean))
@@ -83,10 +82,6 @@ class BC(Resumable):
                 self._fit.epochs,
                 {"held_out_loss": loss, "best_held_out_loss": self._fit.best},
             )
-
-    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
-        """Return nothing: there is no network beside the policy."""
-        return {}
 
     def _parts(self) -> dict[str, Any]:
         return {"fit": self._fit}

@@ -17,7 +17,6 @@ import numpy as np
 import tensorflow as tf
 
 from mgail_tf.agents.trpo.agent import TRPO, weight_norm
-from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import Cost, GAILConfig
 from mgail_tf.config.tasks import settings_of, task_of
 from mgail_tf.data.demonstrations import Demonstrations, fitting
@@ -27,6 +26,7 @@ from mgail_tf.networks.discriminator import Discriminator, discriminator_loss, p
 from mgail_tf.networks.minimise import minimise
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.training import run
+from mgail_tf.training.agent import Agent
 from mgail_tf.types import Episode, StateActions
 
 
@@ -35,10 +35,10 @@ def judged_cost(demonstrations: Demonstrations) -> Cost:
     return "neg_log_expert" if demonstrations.mostly_terminate else "log_d"
 
 
-class GAIL(Resumable):
+class GAIL(Agent):
     """Generative adversarial imitation: TRPO on a discriminator's reward (Ho & Ermon 2016)."""
 
-    algorithm, unit, diagnostic_columns = "gail", "env_steps", ()
+    algorithm, unit = "gail", "env_steps"
 
     def __init__(
         self,
@@ -65,7 +65,6 @@ class GAIL(Resumable):
         task = task_of(spec)
         self.config: GAILConfig = settings_of("gail", task, config)
         self.demonstrations = fitting(demonstrations, spec)
-        self.finished_policy: NumpyPolicy | None = None
         expert, config = self.demonstrations.pairs(spec), self.config
         self.normaliser = fit(expert.states, config.normaliser_floor, config.discriminator_clip)
         self.expert = StateActions(self.normaliser(expert.states), expert.actions)
@@ -160,10 +159,6 @@ class GAIL(Resumable):
         shape = self.config.discriminator_steps, self.config.discriminator_batch
         rows = self._rng.integers(len(pairs.states), size=shape)
         return StateActions(tf.constant(pairs.states[rows]), tf.constant(pairs.actions[rows]))
-
-    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
-        """Return nothing: evaluation episodes say no more of these networks."""
-        return {}
 
     def _parts(self) -> dict[str, Any]:
         return {

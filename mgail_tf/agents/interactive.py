@@ -32,7 +32,8 @@ from mgail_tf.policies.composed import MixturePolicy, NonstationaryPolicy, stack
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.policies.queried import Expert, QueriedExpert, queried_expert
 from mgail_tf.training import run
-from mgail_tf.types import Episode, Spec, StateActions
+from mgail_tf.training.agent import Agent
+from mgail_tf.types import Spec, StateActions
 
 DEFAULT_TRAJECTORIES = 25  # that the queries are worth where nobody says how many
 LARGEST_POLICY = 512 << 20  # bytes of a policy with a network for each step
@@ -236,10 +237,10 @@ def _learnt(algorithm: str, members: _Members) -> list[NumpyPolicy]:
     return members.policies
 
 
-class ForwardTraining(Resumable):
+class ForwardTraining(Agent):
     """One policy for each step, up to the environment's time limit T (Ross & Bagnell 2010, FT)."""
 
-    algorithm, unit, diagnostic_columns = "forward_training", "expert_queries", ()
+    algorithm, unit = "forward_training", "expert_queries"
     demonstrations, query_every = None, 1
 
     def __init__(
@@ -270,7 +271,6 @@ class ForwardTraining(Resumable):
             "forward_training", self.visits.task, config
         )
         self._check_horizon()
-        self.finished_policy: NonstationaryPolicy | None = None
         self._cloning = Cloning(self.spec, self.config, seed)
         self._members = _Members(self.spec, self.config.hidden)
 
@@ -343,19 +343,15 @@ class ForwardTraining(Resumable):
         """Return the number of queries that trajectories up to the time limit are worth."""
         return trajectories * self.spec.max_steps
 
-    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
-        """Return nothing: there is no network beside the policies."""
-        return {}
-
     def _parts(self) -> dict[str, Any]:
         return {"visits": self.visits, "members": self._members}
 
 
-class _InIterations(Resumable):
+class _InIterations(Agent):
     """What SMILe and DAgger share: queries that are shared out equally by iterations."""
 
     algorithm = ""
-    unit, diagnostic_columns, demonstrations = "expert_queries", (), None
+    unit, demonstrations = "expert_queries", None
 
     def _begin(self, env: EnvLike, expert: Expert, config: Any, seed: int) -> None:
         self.env, self.seed = env, (seed := operator.index(seed))
@@ -393,10 +389,6 @@ class _InIterations(Resumable):
         """Return how many pairs the expert's trajectories hold, one in `query_every` kept."""
         return trajectories * math.ceil(self.visits.expert_length / self.query_every)
 
-    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
-        """Return nothing: there is no network beside the policy."""
-        return {}
-
     def _parts(self) -> dict[str, Any]:
         return {"visits": self.visits, "members": self._members}
 
@@ -419,7 +411,6 @@ class SMILe(_InIterations):
             BadInput: the environment or the expert will not do.
         """
         self.config: SMILeConfig
-        self.finished_policy: MixturePolicy | None = None
         self._begin(env, expert, config, seed)
 
     @property
@@ -472,7 +463,6 @@ class DAgger(_InIterations):
             BadInput: the environment or the expert will not do.
         """
         self.config: DAggerConfig
-        self.finished_policy: NumpyPolicy | None = None
         self._begin(env, expert, config, seed)
         self._iteration = 0
         self._states = np.zeros((0, self.spec.state_size), np.float32)

@@ -190,7 +190,8 @@ class TRPOConfig:
     num_envs: PositiveInt = 1
     """Environments stepped side by side; --workers says by how many processes."""
     compile: Literal["xla", "graph"] = "xla"
-    """How updates are compiled: by XLA, or not, which starts sooner and runs slower."""
+    """How value and discriminator are fitted: by XLA, or not, which starts sooner and runs
+    slower."""
 
     def check_budget(self, env_steps: int) -> None:
         """Refuse a budget that leaves no step to learn from.
@@ -249,7 +250,7 @@ class MGAILConfig:
     component's spread in the first steps, and all of it where there are fewer than four pairs for
     each component of state and action."""
     state_clip: Positive = 5.0
-    """Bound on standardised states, real and imagined."""
+    """Bound on standardised states, real and predicted."""
     observation_components: PositiveInt | Literal["foreseen"] | None = "foreseen"
     """foreseen: without components that the demonstrations show as constant or that a linear model
     of the first steps does not foresee, such as contact forces. A number: only the first so many
@@ -335,7 +336,8 @@ class MGAILConfig:
     """Share of the imagined starts, and of the value's stretches, drawn from the last steps before
     a termination."""
     predict_termination: bool = True
-    """The forward model predicts where the task ends; beyond the paper."""
+    """The forward model predicts where the task ends; beyond the paper. Without it only imagined
+    trajectories go on: recorded steps, from which the value may learn, end where they ended."""
     termination_cost: AtLeast0 | None = None
     """Cost per step after a termination. None: judged by how the demonstrations end, see
     agents/mgail/termination_cost.py."""
@@ -359,8 +361,8 @@ class MGAILConfig:
     sequence_length: Annotated[int, Field(ge=2)] = 8
     """Steps of those stretches. Half as many recorded steps warm the GRU up before imagining."""
     teacher_forced_steps: PositiveInt | None = 1
-    """Steps of a stretch that begin in the recorded state; those after begin in the model's own
-    prediction. None: all begin in the recorded state."""
+    """Steps of a stretch, padding included, that begin in the recorded state; those after begin in
+    the model's own prediction. None: all begin in the recorded state."""
     model_ema_rate: Rate | None = 0.02
     """Rate per update at which a slow copy follows the forward model; the copy imagines. None: the
     newest weights imagine."""
@@ -418,11 +420,16 @@ class MGAILConfig:
         """Refuse a budget that leaves no step to learn from.
 
         Raises:
-            BadInput: it is at most `prefill_steps`.
+            BadInput: it is at most `prefill_steps`, or the buffer cannot hold the clone's steps and
+                some of the agent's.
         """
         if env_steps <= self.prefill_steps:
             expected = f"more than {self.prefill_steps}, prefill_steps, after which updates begin"
             raise BadInput(f"env_steps: found {env_steps}, expected {expected}")
+        cloned = 2 * int(self.clone_share * (env_steps - self.prefill_steps))
+        if cloned >= self.replay_capacity:
+            expected = f"more than {cloned}, twice the steps of the clone (clone_share)"
+            raise BadInput(f"replay_capacity: found {self.replay_capacity}, expected {expected}")
 
 
 CONFIGS: dict[str, Any] = {

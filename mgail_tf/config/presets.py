@@ -58,7 +58,8 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mgail": {"paper": _PAPER, "released": _RELEASED, "hadamard_gru": _HADAMARD_GRU},
 }
 
-# What is beyond the paper, each with the settings that it brings.
+# What is beyond the paper, each with the settings that it brings. demonstrated_share has no effect
+# where demonstrations are sub-sampled.
 ADDITIONS: dict[str, dict[str, Any]] = {
     "cost": {"cost": "neg_log_expert"},
     "predict_termination": {"predict_termination": True},

@@ -75,7 +75,7 @@ class ReplayBuffer(Resumable):
         """Append an Episode; one that is `continued` is joined to the one added before it.
 
         Args:
-            of_agent: `sample` draws from it.
+            of_agent: `sample` and `sample_ends` draw from it.
         """
         if not episode.continued:
             self._last_episode, self._next_step = self._last_episode + 1, 0
@@ -109,8 +109,7 @@ class ReplayBuffer(Resumable):
             some = (*shape[:-1], shape[-1] - others)
             ages[..., others:] = rng.integers(min(self._size, recent.steps), size=some)
         if near_termination:
-            ended = np.flatnonzero(self._terminated[: self._size])
-            ended = np.sort((self._head - 1 - ended) % capacity)[:TERMINATIONS]  # ages, last first
+            ended = self._last_terminations()
             some = (*shape[:-1], round(near_termination * shape[-1]))
             if len(ended):
                 end = rng.choice(ended, some)
@@ -145,14 +144,20 @@ class ReplayBuffer(Resumable):
         return StateActions(self._normaliser(self._states[slots]), self._actions[slots])
 
     def sample_ends(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray | None:
-        """Draw the states [*shape, S] reached by the last `TERMINATIONS`; None if there is none."""
-        ended = np.flatnonzero(self._terminated[: self._size])
-        if not len(ended):
+        """Draw states [*shape, S] reached by the agent's last `TERMINATIONS`; None without one."""
+        ages = self._last_terminations(of_agent=True)
+        if not len(ages):
             return None
-        capacity = len(self._states)
-        ages = np.sort((self._head - 1 - ended) % capacity)[:TERMINATIONS]
-        slots = (self._head - 1 - rng.choice(ages, shape)) % capacity
+        slots = (self._head - 1 - rng.choice(ages, shape)) % len(self._states)
         return self._normaliser(self._next_states[slots])
+
+    def _last_terminations(self, of_agent: bool = False) -> np.ndarray:
+        """Return the ages of the last `TERMINATIONS`, the newest first; 0 is the newest step."""
+        ended = self._terminated[: self._size] > 0
+        if of_agent:
+            ended &= self._of_agent[: self._size]
+        ages = (self._head - 1 - np.flatnonzero(ended)) % len(self._states)
+        return np.sort(ages)[:TERMINATIONS]
 
     def sample_sequences(
         self,

@@ -1,4 +1,4 @@
-"""Gymnasium environments as agents see them; the only module that imports gymnasium."""
+"""Gymnasium environments as agents see them."""
 
 import contextlib
 import copy
@@ -323,9 +323,17 @@ def apart_from(env: EnvLike) -> EnvLike:
     returned itself.
     """
     made = copy_of(env)
-    if isinstance(made, gymnasium.Env):
-        return lambda: made
-    return env if made is None else made
+    return env if made is None else owned(made)
+
+
+def owned(env: EnvLike) -> EnvLike:
+    """Return what `make` makes an environment of that it may close: of an object, a function."""
+    return (lambda: env) if isinstance(env, gymnasium.Env) else env
+
+
+def close(env: EnvLike | None) -> None:
+    """Close an environment object; of what makes one there is nothing to close."""
+    _close(env if isinstance(env, gymnasium.Env) else None)
 
 
 def make(env: EnvLike, seed: int) -> Environment:
@@ -379,9 +387,9 @@ def _layers(env: gymnasium.Env) -> Iterator[gymnasium.Wrapper]:
 
 def _time_limit(env: gymnasium.Env) -> int | None:
     """Return the steps after which an environment truncates its episodes."""
-    for layer in _layers(env):
-        if isinstance(layer, TimeLimit):
-            return layer._max_episode_steps
+    limits = [e._max_episode_steps for e in _layers(env) if isinstance(e, TimeLimit)]
+    if limits:
+        return min(limits)
     return env.spec.max_episode_steps if env.spec else None
 
 

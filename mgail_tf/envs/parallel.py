@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mgail_tf.checkpoint import Resumable
-from mgail_tf.envs.gym_env import EnvLike, copy_of, make
+from mgail_tf.envs.gym_env import EnvLike, copy_of, make, owned
 from mgail_tf.envs.rollout import Collector, Policy
 from mgail_tf.errors import BadInput, one_line
 from mgail_tf.types import Episode
@@ -26,7 +26,7 @@ def _collector(env: EnvLike, seed: int, index: int) -> Collector:
     if not index:
         return Collector(make(env, seed), np.random.default_rng([seed, 1]))
     env_seed = int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
-    return Collector(make(env, env_seed), np.random.default_rng([seed, 1, index]))
+    return Collector(make(owned(env), env_seed), np.random.default_rng([seed, 1, index]))
 
 
 def _each(env: EnvLike, indices: list[int]) -> list[EnvLike]:
@@ -161,11 +161,11 @@ class Collectors(Resumable):
             workers: processes that step them; 1 is this one. Does not change what is collected.
 
         Raises:
-            BadInput: there are more workers than environments, or an environment object cannot be
-                copied or sent to a process.
+            BadInput: there is no worker or more than environments, or an environment object cannot
+                be copied or sent to a process.
         """
-        if workers > num_envs:
-            expected = f"at most {num_envs} (num_envs)"
+        if not 1 <= workers <= num_envs:
+            expected = f"from 1 to {num_envs} (num_envs)"
             raise BadInput(f"workers: found {workers}, expected {expected}")
         shares = np.array_split(np.arange(num_envs), workers)
         self._counts = [len(share) for share in shares]
@@ -211,3 +211,4 @@ class Collectors(Resumable):
         self._all("load_state_dict", lambda a, n: states[a : a + n])
         self.env_steps = saved["env_steps"]
         self.finished = [(pair[0], pair[1]) for pair in saved["finished"]]
+        self._interrupted = False

@@ -83,7 +83,7 @@ class Collector(Resumable):
         is_open = self._state is not None
         return {
             "origin": self._origin if is_open else self.env.origin(),
-            "taken": self._taken if is_open else [],
+            "taken": list(self._taken) if is_open else [],
             "open": is_open,
             "env_steps": self.env_steps,
             "finished": [list(pair) for pair in self.finished],
@@ -121,6 +121,11 @@ class Collector(Resumable):
         """Take exactly `steps` steps; the last Episode may be left open and continued later."""
         return list(self._episodes(policy, steps, stochastic))
 
+    @property
+    def length(self) -> int:
+        """Steps so far of the episode that is going on."""
+        return 0 if self._state is None else len(self._taken)
+
     def abandon(self) -> None:
         """Let the next step be the first of a new episode."""
         self._state = None
@@ -145,7 +150,8 @@ class Collector(Resumable):
                 while steps > 0 and not (terminated or truncated):
                     sample = at_step(policy, len(self._taken)).act(states[-1], rng)
                     applied, state, reward, terminated, truncated = self._step(sample)
-                    truncated = truncated or len(self._taken) == self.limit
+                    cut = self.limit is not None and len(self._taken) >= self.limit
+                    truncated = truncated or cut
                     states.append(state)
                     actions.append(applied)
                     rewards.append(reward)

@@ -211,9 +211,14 @@ def _fit(policy: NumpyPolicy, found: Spec) -> Iterator[tuple[str, object, object
     yield "output is known", policy.output in _ACTIVATIONS, True
     yield "number of layer arrays is even", len(policy.weights) % 2 == 0 < len(policy.weights), True
     yield "state_mean: size", (found.state_size,), (spec.state_size,)
-    size = policy.normaliser.mean.size  # it may see the first components only
+    size = policy.normaliser.mean.size  # it may see some of the components only
     yield "state_mean: size is at most that", 0 < size <= found.state_size, True
     yield "state_std: size", policy.normaliser.std.shape, (size,)
+    if (seen := policy.normaliser.components) is not None:
+        yield "state_components: size", np.shape(seen), (size,)
+        whole = np.issubdtype(np.asarray(seen).dtype, np.integer)
+        inside = whole and bool(np.all((seen >= 0) & (seen < found.state_size)))
+        yield "state_components: are components of a state", inside, True
     for i in range(0, len(policy.weights), 2):
         kernel, bias = policy.weights[i : i + 2]
         yield f"layer{i:02d}: sizes", kernel.shape, (size, *bias.shape)

@@ -24,7 +24,7 @@ from mgail_tf.envs.evaluation import (
     evaluate_random,
     normalised,
 )
-from mgail_tf.envs.gym_env import EnvLike, copy_of
+from mgail_tf.envs.gym_env import EnvLike, close, copy_of
 from mgail_tf.errors import BadInput
 from mgail_tf.policies import experts
 from mgail_tf.policies.composed import AnyPolicy, load_policy
@@ -45,7 +45,7 @@ _MATCH_COLUMNS = ("match_distance", "match_accuracy")
 Keep = Literal["final", "best_match"]
 
 
-class Learner(run_directory.Saved, Protocol):
+class Trainable(run_directory.Saved, Protocol):
     """What the driver needs of an algorithm."""
 
     algorithm: str
@@ -134,7 +134,7 @@ class Options(TypedDict, total=False):
 
 
 def learn(
-    agent: Learner,
+    agent: Trainable,
     total: int | None,
     run_dir: str | Path | None = None,
     *,
@@ -236,6 +236,7 @@ def learn(
                 agent.policy.save_whole(path / "policy.npz")
             raise
         finally:
+            on_the_way.close()
             shown.close()
         if keep_checkpoint:
             run.checkpoint(now, agent, due=True, now=now, evaluation_steps=evaluation_steps)
@@ -244,7 +245,7 @@ def learn(
         _finish(agent, run, described, now, evaluation_steps, choice, keep_checkpoint)
 
 
-def _introduce(agent: Learner, shown: Progress) -> None:
+def _introduce(agent: Trainable, shown: Progress) -> None:
     """Say what is learnt from, and that the first update is being made."""
     if agent.demonstrations is not None:
         shown.say(agent.demonstrations.summary(agent.spec).short())
@@ -266,7 +267,7 @@ class _Evaluations:
     Each one's policy is written too.
     """
 
-    def __init__(self, agent: Learner, total: int, folder: Path, held_out: Demonstrations | None):
+    def __init__(self, agent: Trainable, total: int, folder: Path, held_out: Demonstrations | None):
         self._agent, self._total, self._folder, self._held_out = agent, total, folder, held_out
         steps_environment = agent.unit != "epoch"
         self.may_be_nan = (*agent.diagnostic_columns, *(_MATCH_COLUMNS if held_out else ()))
@@ -275,6 +276,11 @@ class _Evaluations:
         if steps_environment and self._env is None:
             expected = "give a function that makes it, for evaluations on the way"
             warnings.warn(f"{agent.spec.env_id}: cannot be copied; {expected}", stacklevel=3)
+
+    def close(self) -> None:
+        """Close the environment, if it is a copy."""
+        if self._env is not self._agent.env:
+            close(self._env)
 
     def after(self, before: int, now: int) -> tuple[dict[str, float], float]:
         """Return columns of progress.csv, NaN unless a tenth is over, and the steps they took."""
@@ -303,7 +309,7 @@ class _Evaluations:
 
 
 def _described(
-    agent: Learner, task: str, total: int, label: str, choice: "_Choice"
+    agent: Trainable, task: str, total: int, label: str, choice: "_Choice"
 ) -> dict[str, Any]:
     """Return config.json: everything that decides how the run ends."""
     given = agent.demonstrations
@@ -335,7 +341,7 @@ def _digest(*arrays: np.ndarray) -> str:
 
 
 def _finish(
-    agent: Learner,
+    agent: Trainable,
     run: run_directory.Run,
     described: dict[str, Any],
     count: int,
@@ -367,7 +373,7 @@ def _finish(
         "wall_seconds": round(seconds, 1),
         "config_sha256": provenance.config_sha256(described["config"]),
         "weights_sha256": sha256(weights),
-        "commit": provenance.commit(),
+        "commit": run.commit,
         "versions": provenance.versions(),
         "command": provenance.command(),
         "prefill_steps": min(steps, getattr(agent.config, "prefill_steps", 0)),
@@ -433,7 +439,7 @@ def _asked(agent: Asking, described: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _chosen(
-    agent: Learner, folder: Path, choice: _Choice
+    agent: Trainable, folder: Path, choice: _Choice
 ) -> tuple[AnyPolicy, dict[str, Any], float]:
     """Return the policy to keep, what final.json says of the choice, and the steps it took."""
     final = agent.policy
@@ -459,7 +465,7 @@ def _chosen(
 
 
 def _matches(
-    agent: Learner, rolled: list[Episode], held_out: Demonstrations | None
+    agent: Trainable, rolled: list[Episode], held_out: Demonstrations | None
 ) -> dict[str, Any]:
     """Return what final.json says of the match with demonstrations; nothing if there are none."""
     shown = held_out or agent.demonstrations

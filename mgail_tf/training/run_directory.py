@@ -26,7 +26,7 @@ from typing import Any, Protocol
 from mgail_tf import checkpoint
 from mgail_tf.errors import BadInput, Diverged, one_line
 from mgail_tf.files import check_free, to_json, write_whole
-from mgail_tf.training.provenance import versions
+from mgail_tf.training.provenance import commit, versions
 from mgail_tf.training.tensorboard import Summaries
 
 _MAY_BE_NAN = ("return", "length", "evaluation")  # where no episode ended or was run
@@ -189,6 +189,7 @@ class Run:
         self._handler: Any = None
         self._summaries: Summaries | None = None
         self._grown: Mapping[str, Any] | None = None  # the config of a run that goes on to more
+        self.commit = commit()  # of the source; those of all parts if it was resumed with another
         with contextlib.ExitStack() as refused:
             try:
                 path.mkdir(parents=True, exist_ok=True)
@@ -224,6 +225,12 @@ class Run:
             run = self.saved["run"]
             self._columns, self._rows = run["columns"], run.get("rows", 0)
             self._start -= run["seconds"]
+            commits = run.get("commit", self.commit).split()
+            if commits and self.commit not in ("", commits[-1]):
+                text = f"{self.path}: saved by commit {commits[-1]}; {self.commit} may not go on"
+                warnings.warn(f"{text} bit for bit as it would have", stacklevel=2)
+                commits.append(self.commit)
+            self.commit = " ".join(commits)
             if (was := run.get("versions")) != versions():
                 text = f"{self.path}: saved with {was or 'other versions'}; with the present ones"
                 warnings.warn(f"{text} it will not end bit for bit as it would have", stacklevel=2)
@@ -356,7 +363,7 @@ class Run:
                 os.fsync(file.fileno())  # the checkpoint is of no use without it
                 size = file.seek(0, os.SEEK_END)
             run = {"bytes": size, "columns": self._columns, "rows": self._rows}
-            run |= {"seconds": self.seconds, "versions": versions()}
+            run |= {"seconds": self.seconds, "versions": versions(), "commit": self.commit}
             state = {"run": run, "training": agent.state_dict(), **counters}
             checkpoint.save(self.path / "checkpoints", number, state)
             self._last = time.monotonic()

@@ -19,7 +19,6 @@ from mgail_tf.agents.mgail.batches import Batch, Batches, Rollouts
 from mgail_tf.agents.mgail.learner import Learner, Settled
 from mgail_tf.agents.mgail.safeguard import JUDGEMENTS, WINDOW, Safeguard
 from mgail_tf.agents.mgail.termination_cost import TerminationCost, terminations_of
-from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import BCConfig, MGAILConfig
 from mgail_tf.config.tasks import settings_of, task_of
 from mgail_tf.data.demonstrations import Demonstrations, fitting
@@ -33,6 +32,7 @@ from mgail_tf.networks.ema import RunningAverage
 from mgail_tf.networks.policy import to_numpy, trunk
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.training import run
+from mgail_tf.training.agent import Agent
 from mgail_tf.types import Episode, Spec, StateActions
 
 ACCURACY_RATE = 0.1  # by which the discriminator's mean accuracy follows it, per call
@@ -40,7 +40,7 @@ SLOWER = 0.5  # the policy's rate falls to this share whenever it has gone astra
 FIRST_LOG_STD = -1.2  # of the first, random actions, where settings do not say
 
 
-class MGAIL(Resumable):
+class MGAIL(Agent):
     """Model-based adversarial imitation: the paper's Algorithm 1, acting, recording and learning.
 
     Attributes:
@@ -51,7 +51,7 @@ class MGAIL(Resumable):
 
     algorithm, unit = "mgail", "env_steps"
     diagnostic_columns = (*diagnostics.COLUMNS, "training_match")
-    _plain = ("_accuracy", "_caution")
+    _plain = ("_accuracy", "_caution", "_acts_since")
 
     def __init__(
         self,
@@ -80,7 +80,6 @@ class MGAIL(Resumable):
         self.config: MGAILConfig = settings_of("mgail", task_of(spec), config)
         config = self.config
         self.demonstrations = fitting(demonstrations, spec)
-        self.finished_policy: NumpyPolicy | None = None
 
         self._collector = Collector(environment, np.random.default_rng([seed, 1]))
         self._collector.limit = config.initial_episode_steps
@@ -119,6 +118,7 @@ class MGAIL(Resumable):
         self._telling = not gentle and not self.termination_cost.judged
         self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
         self._caution = 1.0  # share of the policy's rate that is left after it went astray
+        self._acts_since = 0  # step from which on the policy acts that learns, as it was not lost
         cloned = self._fit_clone(seen)
         error = cloned.error if cloned else math.nan
         self._settled = Settled(
@@ -152,7 +152,7 @@ class MGAIL(Resumable):
 
     @property
     def effective_config(self) -> MGAILConfig:
-        """The settings, with what the rules have concluded by now where they were None."""
+        """The settings, with the numbers that rules have concluded by now where they were None."""
         rate, penalty, slope = self._settled.strength
         return dataclasses.replace(
             self.config,
@@ -227,8 +227,9 @@ class MGAIL(Resumable):
         per_step = config.updates_per_step or rules.updates_per_step(env_steps, self._components)
         steps_per_call = config.steps_per_call(per_step)
         self._updates_per_step = config.updates_per_step or config.updates_per_call / steps_per_call
-        if not self.learner.updates and config.clone_share:
-            self._try_clone(self._steps_of_others(env_steps) - collector.env_steps)
+        if not self.learner.updates:
+            self._try_clone(int(config.clone_share * (env_steps - collector.env_steps)))
+            self._acts_since = collector.env_steps
         while (before := collector.env_steps) < env_steps:  # Line 2
             # Lines 3-6: act on the environment, push the steps into the buffer
             if self.learner.updates:  # before them come the first steps
@@ -245,41 +246,47 @@ class MGAIL(Resumable):
             metrics |= {"return": float(recent[0]), "length": float(recent[1])}
             yield collector.env_steps, metrics
 
-    def _steps_of_others(self, env_steps: int) -> int:
-        """Return how many steps of a run random actions and the clone take, before the policy."""
-        first = self.config.prefill_steps
-        return first + int(self.config.clone_share * (env_steps - first))
-
     def _try_clone(self, steps: int) -> None:
-        """Beyond the paper: act as a clone of the demonstrations, and judge its steps."""
-        if steps:
-            clone = self._policy_with(self._clone_weights)
-            self._add(self._collector.collect(clone, steps), of_agent=False)
-            if self._safeguard:
-                self._safeguard.judge_clone(self.buffer.newest(steps), self._clone_weights)
+        """Beyond the paper: act as a clone of the demonstrations, and judge its steps.
+
+        Where no episode ends within them, it goes on to the time limit, if that takes no more
+        than as many steps again.
+        """
+        if not steps:
+            return
+        clone, collector = self._policy_with(self._clone_weights), self._collector
+        ended = len(collector.finished)
+        self._add(collector.collect(clone, steps), of_agent=False)
+        left = self.spec.max_steps - collector.length
+        if len(collector.finished) == ended and left <= steps:
+            self._add(collector.collect(clone, left), of_agent=False)
+            steps += left
+        if self._safeguard:
+            self._safeguard.judge_clone(self.buffer.newest(steps), self._clone_weights)
 
     def _guard(self, before: int, env_steps: int) -> None:
         """Beyond the paper: keep a policy that matches the demonstrations, and go back to it."""
         now = self._collector.env_steps
         due = JUDGEMENTS * now // env_steps > JUDGEMENTS * before // env_steps
-        steps = min(round(WINDOW * env_steps), now - self._steps_of_others(env_steps))
+        steps = min(round(WINDOW * env_steps), now - self._acts_since)
         if not self._safeguard or not due or steps <= 0:
             return
         if self._safeguard.judge(self.buffer.newest(steps), self._average.weights):
             self._average.weights = list(self._safeguard.own)
             self.learner.policy.set_weights(self._safeguard.own)
             self._caution *= SLOWER
+            self._acts_since = now
             self.learner.set_noise(now / env_steps)  # which is not what it was then
 
     def _add(self, episodes: list[Episode], of_agent: bool = True) -> None:
         """Push episodes into the buffer.
 
         Args:
-            of_agent: the discriminator learns from them what the agent does.
+            of_agent: the discriminators learn from them what the agent does and where it ends.
         """
         for episode in episodes:
             self.buffer.add(episode, of_agent)
-            self.termination_cost.add(episode)
+            self.termination_cost.add(episode, of_agent)
             if self._safeguard:
                 self._safeguard.add(episode)
 
@@ -351,19 +358,28 @@ class MGAIL(Resumable):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what `load_state_dict` needs."""
-        return {**super().state_dict(), "normaliser": _arrays(self.normaliser)}
+        concluded = {"normaliser": _arrays(self.normaliser), "numbers": self._numbers}
+        return {**super().state_dict(), **concluded}
+
+    @property
+    def _numbers(self) -> list[float]:
+        """What else follows from the first steps."""
+        return [*self._rollouts, self.gamma]
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Go back to where `state_dict()` was asked.
 
         Raises:
-            ValueError: the first steps, from which the scales of states follow, were others then.
+            ValueError: the first steps were others then, from which settings and the scales of
+                states follow.
         """
-        for found, expected in zip(saved["normaliser"], _arrays(self.normaliser), strict=True):
+        held = [*saved["normaliser"], np.array(saved["numbers"])]
+        present = [*_arrays(self.normaliser), np.array(self._numbers)]
+        for found, expected in zip(held, present, strict=True):
             if found.shape != expected.shape or not np.allclose(found, expected, 1e-3, 0.0):
                 raise ValueError(
-                    "the first steps were others, as of an environment whose randomness is not all "
-                    "of np_random"
+                    "the first steps were others, as of another seed, or of an environment whose "
+                    "randomness is not all of np_random"
                 )
         super().load_state_dict(saved)
 

@@ -17,9 +17,9 @@ def forward_model_loss(
     targets:      s1  s2 ... sL     and stays 0 over padding, which is not counted
 
     Args:
-        teacher_forced_steps: how many steps start in the recorded state; those after start in the
-            model's own prediction, as imagined ones do, and the gradient flows through it. None:
-            all start in the recorded state.
+        teacher_forced_steps: how many steps, padding included, start in the recorded state; those
+            after start in the model's own prediction, as imagined ones do, and the gradient flows
+            through it. None: all start in the recorded state.
         unroll: see `scan.scan`.
     """
     states, actions, terminated, mask = sequences

@@ -103,7 +103,7 @@ def time_scale(first: Sequence[Episode], components: np.ndarray | None) -> int:
     a half: after one step where much happens in it, after ten where a swing takes sixty.
 
     Args:
-        first: the first steps, whole episodes.
+        first: the first steps, whole episodes but for the last.
         components: indices of the components that networks see; None: all.
     """
     states = [e.states if components is None else e.states[:, components] for e in first]

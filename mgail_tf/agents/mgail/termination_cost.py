@@ -75,10 +75,14 @@ class TerminationCost(Resumable):
         self._terminated: list[bool] = []
         self._open = 0  # steps so far of the episode that is going on
 
-    def add(self, episode: Episode) -> None:
-        """Take in an agent's episode, or a part of one."""
+    def add(self, episode: Episode, of_agent: bool = True) -> None:
+        """Take in an episode, or a part of one.
+
+        Args:
+            of_agent: it is the agent that ends it.
+        """
         self._open = len(episode.actions) + (self._open if episode.continued else 0)
-        if episode.terminated or episode.truncated:
+        if of_agent and (episode.terminated or episode.truncated):
             self._lengths = [*self._lengths, self._open][-_EPISODES:]
             self._terminated = [*self._terminated, episode.terminated][-_EPISODES:]
 

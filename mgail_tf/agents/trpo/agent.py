@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from mgail_tf.agents.trpo.returns import discounted_sums, gae
 from mgail_tf.agents.trpo.trust_region import TrustRegion
-from mgail_tf.checkpoint import Resumable
 from mgail_tf.config.algorithms import TRPOConfig
 from mgail_tf.config.tasks import settings_of, task_of
 from mgail_tf.data.normaliser import RunningMoments
@@ -23,13 +22,14 @@ from mgail_tf.networks.policy import policy_for, to_numpy
 from mgail_tf.networks.value import Value, ValueFit
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.training import run
+from mgail_tf.training.agent import Agent
 from mgail_tf.types import Episode
 
 
-class TRPO(Resumable):
+class TRPO(Agent):
     """Trust region policy optimisation with GAE (Schulman et al. 2015, 2016)."""
 
-    algorithm, unit, diagnostic_columns = "trpo", "env_steps", ()
+    algorithm, unit = "trpo", "env_steps"
 
     def __init__(
         self, env: EnvLike, config: TRPOConfig | None = None, seed: int = 0, workers: int = 1
@@ -50,7 +50,6 @@ class TRPO(Resumable):
         self.spec = spec = make(env, seed).spec
         task = task_of(spec)
         self.config: TRPOConfig = settings_of("trpo", task, config)
-        self.finished_policy: NumpyPolicy | None = None
         config = self.config
         self.policy_network = policy_for(
             spec,
@@ -185,10 +184,6 @@ class TRPO(Resumable):
             np.concatenate(advantages).astype(np.float32),
             targets.astype(np.float32),
         )
-
-    def diagnose(self, episodes: list[Episode]) -> dict[str, float]:
-        """Return nothing: evaluation episodes say no more of these networks."""
-        return {}
 
     def _parts(self) -> dict[str, Any]:
         return {
