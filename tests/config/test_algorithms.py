@@ -135,3 +135,11 @@ def test_budget_that_leaves_nothing_to_learn_from_is_refused(config, least):
     config.check_budget(least + 1)
     with pytest.raises(BadInput, match="env_steps"):
         config.check_budget(least)
+
+
+def test_buffer_that_a_clones_steps_would_fill_is_refused():
+    config = MGAILConfig(prefill_steps=1000, clone_share=0.05, replay_capacity=2000)
+    config.check_budget(20_000)
+    with pytest.raises(BadInput, match="replay_capacity: found 2000"):
+        config.check_budget(21_000)
+    dataclasses.replace(config, clone_share=0.0).check_budget(10**6)

@@ -125,6 +125,16 @@ def test_buffer_holds_the_last_steps_up_to_its_capacity(filled, rng):
     assert set(_steps(drawn.states)) == set(filled.held)
 
 
+def test_ends_are_the_agents_own(rng):
+    buffer = ReplayBuffer(100, SPEC, IDENTITY)
+    assert buffer.sample_ends(rng, (4,)) is None
+    buffer.add(_part(0, 0, 9, terminated=True), of_agent=False)
+    assert buffer.sample_ends(rng, (4,)) is None
+    for number in (1, 2):
+        buffer.add(_part(number, 0, 9, terminated=True))
+    assert {number for number, _ in _steps(buffer.sample_ends(rng, (200,)))} == {1, 2}
+
+
 def test_steps_that_are_not_the_agents_are_in_sequences_only(rng, tmp_path):
     buffer = ReplayBuffer(100, SPEC, IDENTITY)
     for number, of_agent in enumerate((True, False, True)):

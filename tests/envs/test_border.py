@@ -206,6 +206,10 @@ def test_environments_that_were_made_here_are_closed():
     del collectors
     assert Closing.open_ones == 0
     mine = Closing()
+    collectors = Collectors(mine, 0, num_envs=3)  # with two copies
+    Closing.open_ones = 3
+    del collectors
+    assert Closing.open_ones == 1  # mine
     evaluate(Wave(), mine, 1)
     assert Closing.open_ones == 0  # the copy of it was closed, mine was not
     mine.reset(seed=0)

@@ -195,6 +195,12 @@ def test_the_papers_time_limit_truncates(task, limit):
     assert _ends(env, idle, limit) == [(False, False)] * (limit - 1) + [(False, True)]
 
 
+def test_of_two_time_limits_the_shorter_one_counts():
+    for inner, outer in ((20, 30), (30, 20)):
+        env = make(lambda a=inner, b=outer: TimeLimit(TimeLimit(Linear(), a), b), 0)
+        assert env.spec.max_steps == 20
+
+
 def test_endless_episodes_are_cut_off(monkeypatch):
     monkeypatch.setattr(gym_env, "LONGEST_EPISODE", 80)
     env = make("ToyEndless-v0", 0)

@@ -59,8 +59,9 @@ def test_a_process_that_ends_is_named_and_an_error_in_one_is_the_callers():
 
 
 def test_more_processes_than_environments_are_refused():
-    with pytest.raises(BadInput, match="workers"):
-        Collectors("cartpole", 0, 2, workers=3)
+    for workers in (3, 0, -1):
+        with pytest.raises(BadInput, match=f"workers: found {workers}, expected from 1 to 2"):
+            Collectors("cartpole", 0, 2, workers=workers)
 
 
 def test_object_that_cannot_be_copied_is_one_environment_only():
@@ -85,6 +86,17 @@ def test_what_was_asked_before_an_interruption_is_dropped(monkeypatch):
     episodes = collectors.collect(CARTPOLE, 4)
     assert sum(len(episode.rewards) for episode in episodes) == 4
     assert not any(episode.continued for episode in episodes)  # the steps between are lost
+
+
+def test_what_is_restored_after_an_interruption_goes_on(monkeypatch):
+    collectors = Collectors("cartpole", 0, 2)
+    collectors.collect(CARTPOLE, 6)
+    saved = collectors.state_dict()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(collectors._shares[0], "answer", _interrupt)
+        collectors.collect(CARTPOLE, 10)
+    collectors.load_state_dict(saved)
+    assert all(episode.continued for episode in collectors.collect(CARTPOLE, 2))
 
 
 def _interrupt():

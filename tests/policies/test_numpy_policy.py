@@ -131,6 +131,9 @@ def test_damage_anywhere_in_a_policy_file_is_refused_or_harmless(tmp_path):
         ("log_std", np.zeros(3, np.float32), "log_std"),
         ("state_mean", np.zeros(4), "state_mean"),
         ("activation", "step", "activation"),
+        ("state_components", np.arange(2), "state_components: size"),
+        ("state_components", np.array([0, 1, 9]), "state_components: are components"),
+        ("state_components", np.array([0.0, 1.0, 2.0]), "state_components: are components"),
         ("output", None, "output"),
     ],
 )

@@ -162,6 +162,10 @@ def test_an_agent_that_has_read_a_finished_run_goes_on_with_its_own_policy(tmp_p
     mg.TRPO(toys.linear(), CONFIGS["trpo"]).learn(200, tmp_path / "run", **options)
     agent = mg.TRPO(toys.linear(), CONFIGS["trpo"]).learn(200, tmp_path / "run", **options)
     read = agent.policy
+    other = mg.TRPO(toys.linear(), CONFIGS["trpo"])
+    other.save(tmp_path / "other.npz")
+    agent.restore(tmp_path / "other.npz")
+    assert np.array_equal(agent.policy.weights[0], other.policy.weights[0])
     with pytest.warns(UserWarning, match="begun for 200 steps, goes on to 400"):
         agent.learn(400, tmp_path / "run", **options)
     assert not np.array_equal(agent.policy.weights[0], read.weights[0])

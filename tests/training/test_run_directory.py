@@ -2,12 +2,14 @@
 
 import csv
 import json
+import warnings
 
 import pytest
 import tensorflow as tf
 
 from mgail_tf import checkpoint
 from mgail_tf.errors import BadInput
+from mgail_tf.training import run_directory
 from mgail_tf.training.run_directory import Run, finished
 
 
@@ -160,6 +162,22 @@ def test_a_stopped_run_goes_on_to_more_steps(tmp_path):
     assert _steps(path) == list(range(1, 9))
     assert json.loads((path / "config.json").read_text())["env_steps"] == 8
     assert _take_steps(path, 8, resume=True) == 8  # it is finished
+
+
+def test_commits_of_all_parts_are_named(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    for total, commit, expected in ((3, "abc", "abc"), (4, "abc", "abc"), (5, "def+", "abc def+")):
+        monkeypatch.setattr(run_directory, "commit", lambda commit=commit: commit)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            with Run(path, {"env_steps": 9}, resume=True, every=0.0) as run:
+                if run.saved:
+                    run.restore(_Counter(), "now")
+                assert run.commit == expected
+                run.progress({"env_steps": total, "count": total})
+                run.checkpoint(total, _Counter(), now=total)
+        told = [str(each.message) for each in said if "saved by commit abc" in str(each.message)]
+        assert len(told) == (commit == "def+")
 
 
 def test_a_finished_run_goes_on_from_the_checkpoint_that_it_kept(tmp_path):

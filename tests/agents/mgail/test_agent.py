@@ -388,7 +388,14 @@ def test_the_policy_that_matches_best_is_scored_and_one_astray_goes_back_to_it(
     # of 800 steps every 40 are judged, once an episode of 50 has ended: step -> distance
     found = {380: 0.3, 420: 0.32, 460: 0.5, 500: 0.2, 540: 0.3}
     monkeypatch.setattr(safeguard, "combined", lambda *_: found[agent._collector.env_steps])
-    scored, acting, rates = {}, {}, {}
+    scored, acting, rates, judged = {}, {}, {}, {}
+    compare = agent._safeguard._compare
+
+    def compared(recent):
+        judged[agent._collector.env_steps] = len(recent.states)
+        return compare(recent)
+
+    monkeypatch.setattr(agent._safeguard, "_compare", compared)
     for steps, _ in agent.iterate(800):
         scored[steps], acting[steps] = agent.policy, agent.acting_policy
         rate = float(agent.learner.policy_optimiser.learning_rate)
@@ -403,6 +410,13 @@ def test_the_policy_that_matches_best_is_scored_and_one_astray_goes_back_to_it(
         assert same(scored[now], acting[kept]), now
         np.testing.assert_array_equal(scored[now].log_std, acting[now].log_std)
     assert same(acting[460], acting[420])  # 0.2 from the best: it went back, and is slower since
+    # a tenth of the run is judged, but nothing of the policy that was given up
+    assert {now: judged[now] for now in (420, 460, 500, 540)} == {
+        420: 80,
+        460: 80,
+        500: 40,
+        540: 80,
+    }
     assert rates[500] == pytest.approx(rates[460] / 2) == pytest.approx(rates[540])
     noise = -1.0 - 460 / 800  # of now, and not of the step that it went back to
     np.testing.assert_allclose(acting[460].log_std, noise, rtol=1e-6)
@@ -415,7 +429,10 @@ def test_a_checkpoint_of_other_first_steps_is_refused(shown, tmp_path):
     agent, path = _agent(shown), tmp_path / "agent.npz"
     agent.save(path)
     agent.restore(path)
-    agent.normaliser = agent.normaliser._replace(std=1.1 * agent.normaliser.std)
+    right = agent.normaliser
+    agent.normaliser = right._replace(std=1.1 * right.std)
+    assert "np_random" in refusal(str(path), agent.restore, path)
+    agent.normaliser, agent.gamma = right, 0.5 * agent.gamma
     assert "np_random" in refusal(str(path), agent.restore, path)
 
 

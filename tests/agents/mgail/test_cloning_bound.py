@@ -162,6 +162,15 @@ def test_a_clone_acts_before_the_first_update_and_is_scored_until_one_is_as_near
     np.testing.assert_equal(np.flatnonzero(~buffer._of_agent[: len(buffer)]), np.arange(60, 248))
 
 
+@pytest.mark.parametrize(("share", "steps", "kept"), [(0.2, 40, True), (0.1, 10, False)])
+def test_a_clone_goes_on_to_the_time_limit_where_that_is_not_far(shown, share, steps, kept):
+    """The random actions end 10 steps into an episode of 50."""
+    agent = _agent(shown, clone_share=share, prefill_steps=60, match_tolerance=0.03)
+    assert next(agent.iterate(160))[0] == 60 + steps
+    assert bool(agent._safeguard.kept) == kept
+    assert agent._acts_since == 60 + steps
+
+
 def test_policy_that_matches_as_well_as_the_clone_takes_its_place(shown, monkeypatch):
     agent = _agent(shown, clone_share=0.2, prefill_steps=60, match_tolerance=0.03)
     monkeypatch.setattr(agent._safeguard, "_compare", lambda _: True)

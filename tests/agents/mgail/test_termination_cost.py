@@ -112,6 +112,16 @@ def test_failure_costs_more_than_living(living, expected):
     assert fixed.at(tf.constant(fixed.value()), None, tf.constant(living)) == 1.5
 
 
+def test_ends_of_others_are_not_the_agents_but_their_steps_may_be_of_its_episode():
+    mixed, own = (TerminationCost(ends((5, True)), "neg_log_expert", 0.5, None) for _ in range(2))
+    mixed.add(episode(1), of_agent=False)
+    assert mixed.value() == own.value()
+    mixed.add(episode(3, terminated=False), of_agent=False)
+    mixed.add(episode(1, continued=True))
+    own.add(episode(4))
+    assert mixed.value() == own.value()
+
+
 def test_parts_of_an_episode_are_joined_the_last_ten_count_and_a_checkpoint_keeps_them(tmp_path):
     parts, whole, resumed = (
         TerminationCost(ends((5, True)), "neg_log_expert", 0.5, None) for _ in range(3)
