@@ -196,6 +196,10 @@ def learn(
         if agent.demonstrations is not None and (both := held_out.common(agent.demonstrations)):
             found = f"held_out: {both} of its {len(held_out)} episodes are learnt from"
             warnings.warn(found, stacklevel=3)
+    if "NormalizeObservation" in agent.spec.wrappers:
+        found = "NormalizeObservation: found a scale that changes from episode to episode, which"
+        expected = "neither checkpoints nor policy files hold; expected TransformObservation"
+        warnings.warn(f"{agent.spec.env_id}: {found} {expected}", stacklevel=3)
     agent.finished_policy = None  # of a run that was read before
     name = f"{agent.algorithm} {agent.spec.env_id}"
     if run_dir is None:

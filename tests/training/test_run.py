@@ -6,6 +6,7 @@ import json
 import math
 from types import SimpleNamespace
 
+import gymnasium
 import numpy as np
 import pytest
 
@@ -202,6 +203,13 @@ def test_held_out_episodes_that_are_learnt_from_give_a_warning(tmp_path):
     config = json.loads((tmp_path / "run/config.json").read_text())
     assert config["seed"] == 1  # a NumPy integer is one
     assert config["max_steps"] == 50  # of an environment that is none of the paper's
+
+
+def test_a_scale_that_changes_from_episode_to_episode_gives_a_warning():
+    env = gymnasium.wrappers.NormalizeObservation(toys.linear())
+    agent = mg.TRPO(env, CONFIGS["trpo"])
+    with pytest.warns(UserWarning, match="NormalizeObservation: found a scale that changes"):
+        agent.learn(200)
 
 
 def test_no_evaluation_episode_is_refused_before_the_training(tmp_path):
