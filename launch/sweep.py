@@ -26,7 +26,7 @@ import _flags
 from absl import flags
 
 import mgail_tf as mg
-from mgail_tf.config.presets import ablations
+from mgail_tf.config.presets import ablations, has_effect
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.envs.gym_env import make
 from mgail_tf.policies import experts
@@ -58,7 +58,10 @@ _list("presets", ["default"], "Presets")
 _list("num_trajectories", [], "Dataset sizes; paper: those of its Table 1; default: the task's")
 _list("seeds", ["0"], "Seeds")
 flags.DEFINE_boolean(
-    "ablations", False, "Instead of presets: paper+X and default-X for every X.", flag_values=FLAGS
+    "ablations",
+    False,
+    "Instead of presets: paper+X and default-X for every X that has an effect.",
+    flag_values=FLAGS,
 )
 flags.DEFINE_enum(
     *("order", "listed", ["listed", "shortest"]),
@@ -121,6 +124,7 @@ def _wanted(get: dict[str, Any]) -> list[Run]:
         for algorithm, (label, variant), task in itertools.product(
             get["algorithms"], variants.items(), get["tasks"]
         )
+        if has_effect(label, _subsample(get, task))
         for count, seed in itertools.product(_sizes(get, task, shown[task]), get["seeds"])
     ]
 
@@ -151,6 +155,10 @@ def _sizes(get: dict[str, Any], task: str, shown: mg.Demonstrations | None) -> I
         yield count
     if not given:
         yield None
+
+
+def _subsample(get: dict[str, Any], task: str) -> int:
+    return _flags.sizes({**get, "task": _flags.environment(get, task)[0]})[1]
 
 
 def _demos(get: dict[str, Any], task: str) -> str | None:

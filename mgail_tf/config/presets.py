@@ -58,8 +58,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "mgail": {"paper": _PAPER, "released": _RELEASED, "hadamard_gru": _HADAMARD_GRU},
 }
 
-# What is beyond the paper, each with the settings that it brings. demonstrated_share has no effect
-# where demonstrations are sub-sampled.
+# What is beyond the paper, each with the settings that it brings.
 ADDITIONS: dict[str, dict[str, Any]] = {
     "cost": {"cost": "neg_log_expert"},
     "predict_termination": {"predict_termination": True},
@@ -111,3 +110,8 @@ def ablations() -> dict[str, tuple[str, dict[str, Any]]]:
         runs[f"paper+{name}"] = ("paper", settings)
         runs[f"default-{name}"] = ("default", {key: _PAPER[key] for key in settings})
     return runs
+
+
+def has_effect(label: str, subsample: int) -> bool:
+    """Return whether an ablation changes anything where one pair in `subsample` is shown."""
+    return subsample == 1 or not label.endswith("demonstrated_share")

@@ -73,6 +73,14 @@ def begun(monkeypatch):
 def test_ablations_are_the_paper_with_and_the_default_without_each(begun, tmp_path):
     flags = ["--ablations", "--tasks=hopper", f"--out={tmp_path}", "--seeds=3", "--set=gamma=0.5"]
     assert run("sweep", *flags) == 0
+    without = {run.label for run in begun}
+    begun.clear()
+    assert run("sweep", *flags, "--subsample=1") == 0
+    # a share of whole demonstrations has no effect where pairs are left out
+    assert {run.label for run in begun} - without == {
+        "paper+demonstrated_share",
+        "default-demonstrated_share",
+    }
     labels = [run.label for run in begun]
     assert labels[:3] == ["paper", "released", "default"]
     assert {*labels[3:]} == {f"{a}{x}" for a in ("paper+", "default-") for x in ADDITIONS}
