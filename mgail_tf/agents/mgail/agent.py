@@ -268,8 +268,9 @@ class MGAIL(Agent):
         """Beyond the paper: keep a policy that matches the demonstrations, and go back to it."""
         now = self._collector.env_steps
         due = JUDGEMENTS * now // env_steps > JUDGEMENTS * before // env_steps
-        steps = min(round(WINDOW * env_steps), now - self._acts_since)
-        if not self._safeguard or not due or steps <= 0:
+        steps = round(WINDOW * env_steps)
+        # fewer steps hold so few episodes that chance makes them alike
+        if not self._safeguard or not due or now - self._acts_since < steps:
             return
         if self._safeguard.judge(self.buffer.newest(steps), self._average.weights):
             self._average.weights = list(self._safeguard.own)
