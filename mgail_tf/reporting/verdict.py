@@ -71,7 +71,8 @@ def _title(final: Mapping[str, Any], config: Mapping[str, Any]) -> str:
     if "num_trajectories" in config:
         every = config["subsample"]
         pairs = "every pair" if every == 1 else f"1 pair in {every}"
-        shown = f", {config['num_trajectories']} trajectories, {pairs}"
+        count = config["num_trajectories"]
+        shown = f", {count} {'trajectory' if count == 1 else 'trajectories'}, {pairs}"
     name = f"{final['algorithm'].upper()} on {row['env_id']}, seed {final['seed']}"
     return f"{name}: {taken}{shown}"
 

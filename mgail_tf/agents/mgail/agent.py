@@ -118,7 +118,7 @@ class MGAIL(Agent):
         self._telling = not gentle and not self.termination_cost.judged
         self._accuracy = 1.0  # running mean of the discriminator's: at first all can be told apart
         self._caution = 1.0  # share of the policy's rate that is left after it went astray
-        self._acts_since = 0  # step from which on the policy acts that learns, as it was not lost
+        self._acts_since = 0  # step at which the policy began to act, or last went back
         cloned = self._fit_clone(seen)
         error = cloned.error if cloned else math.nan
         self._settled = Settled(
