@@ -81,7 +81,12 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
         "Keep one state-action pair in N. Default: the paper's N; of another environment 1.",
         1,
     ),
-    "preset": (flags.DEFINE_string, "default", "default, paper, released or hadamard_gru.", None),
+    "preset": (
+        flags.DEFINE_string,
+        "default",
+        "default, paper, released, hadamard_gru, film_gru.",
+        None,
+    ),
     "label": (flags.DEFINE_string, None, "Names the run in tables; default: the preset.", None),
     "set": (flags.DEFINE_multi_string, [], "key=value: override a setting; repeatable.", None),
     "policy": (flags.DEFINE_string, None, _POLICY_HELP, None),

@@ -48,7 +48,7 @@ def job(get: dict[str, Any]) -> None:
         print(f"{profiles}: {', '.join(drawn)}")
     _draw_interactive(folder, picture.with_name("queries.png"), picture.with_name("horizons.png"))
     if not (tasks := comparisons.compared(folder)):
-        print(f"{figure5}: no task has runs of both forward models (--presets=hadamard_gru)")
+        print(f"{figure5}: no task has runs of several forward models (--presets=hadamard_gru)")
         return
     comparisons.plot_tasks(folder, figure5, comparisons.MODELS)
     table = comparisons.model_table(folder, tasks)

@@ -348,12 +348,13 @@ class MGAILConfig:
     """Lambda of the returns that mix imagined costs with values."""
     # forward model
     forward_model: Literal[
-        "hadamard_gru", "hadamard", "sum_gru", "concatenation_gru", "vanilla"
+        "hadamard_gru", "hadamard", "sum_gru", "concatenation_gru", "film_gru", "vanilla"
     ] = "vanilla"
     """hadamard_gru: Section 3.5; hadamard: without the GRU; sum_gru, concatenation_gru: with
-    another fusion of state and action; vanilla: Figure 4, top."""
+    another fusion of state and action; film_gru: with paths around its product and its GRU;
+    vanilla: Figure 4, top."""
     model_units: PositiveInt = 200
-    """Units of every hidden layer (released code: 100)."""
+    """Units of every hidden layer (released code: 100); of film_gru's GRU half as many."""
     model_learning_rate: Positive = 3e-3
     """Of the forward model (released code: 1e-4)."""
     model_batch: PositiveInt = 64

@@ -53,9 +53,16 @@ _RELEASED = {
 }
 # Figure 5: the default with the paper's forward model.
 _HADAMARD_GRU = {"forward_model": "hadamard_gru", "model_units": 100, "model_learning_rate": 1e-3}
+# The same with paths around the product and the memory.
+_FILM_GRU = {"forward_model": "film_gru", "model_units": 128}
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "mgail": {"paper": _PAPER, "released": _RELEASED, "hadamard_gru": _HADAMARD_GRU},
+    "mgail": {
+        "paper": _PAPER,
+        "released": _RELEASED,
+        "hadamard_gru": _HADAMARD_GRU,
+        "film_gru": _FILM_GRU,
+    },
 }
 
 # What is beyond the paper, each with the settings that it brings.

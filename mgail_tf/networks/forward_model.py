@@ -1,7 +1,7 @@
 """Forward models f(s, a) -> s': the paper's (Figure 4, bottom), its parts, the vanilla one (top).
 
-All predict the change of the standardised state and, beyond the paper, the logit of P(the step
-terminates the task).
+`FilmGRU` is the paper's with paths around its product and its GRU. All predict the change of the
+standardised state and, beyond the paper, the logit of P(the step terminates the task).
 """
 
 from typing import Any, NamedTuple
@@ -11,6 +11,8 @@ import tensorflow as tf
 
 from mgail_tf.networks.mlp import MLP
 from mgail_tf.types import Spec
+
+UPDATE_GATE_BIAS = -2.0  # of FilmGRU: an eighth of the memory is kept at first
 
 
 class Prediction(NamedTuple):
@@ -101,6 +103,49 @@ class ConcatenationGRU(HadamardGRU):
     fusion = "concatenation"
 
 
+class FilmGRU(_ForwardModel):
+    """State encoder with a GRU, and an action that scales and shifts it (FiLM, Perez et al. 2018).
+
+    The product of Section 3.5 with paths around both of its parts: code x (1 + W a) + U a, where
+    the code is of the state and of the GRU's memory. So the product begins near the code, a change
+    that takes the state or the action alone needs no product, and what the state says goes around
+    the memory. The GRU begins with little memory: its update gate has a negative bias.
+    """
+
+    def __init__(self, spec: Spec, units: int, clip: float, activation: str, seed: int):
+        """Build with `units` in every layer of the state's, and half as many in the GRU.
+
+        `clip` bounds standardised states.
+        """
+        super().__init__(spec, clip)
+        self.hidden_size = memory = max(units // 2, 1)
+        self.activation = keras.activations.get(activation)
+        self.state_in = MLP(spec.state_size, [], units, activation, seed, output=activation)
+        self.gru = keras.layers.GRUCell(
+            memory,
+            reset_after=False,  # the equations of Cho et al. 2014
+            kernel_initializer=keras.initializers.GlorotUniform(seed + 10),
+            recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 11),
+        )
+        self.gru.build((None, units))
+        update, rest = tf.fill([memory], UPDATE_GATE_BIAS), tf.zeros([2 * memory])
+        self.gru.bias.assign(tf.concat([update, rest], 0))  # gates: update, reset, candidate
+        self.state_out = MLP(units + memory, [], units, activation, seed + 1)
+        self.action_in = MLP(
+            spec.action_size, [memory], 2 * units, activation, seed + 2, output_scale=0.5
+        )
+        self.decoder = MLP(units, [], spec.state_size + 1, activation, seed + 20, output_scale=0.1)
+        self.built = True
+
+    def call(self, states: Any, actions: Any, hidden: Any) -> Prediction:
+        """Predict one step from states [B, S], actions [B, A], hidden [B, H]."""
+        code = self.state_in(states)
+        hidden, _ = self.gru(code, [hidden])
+        code = self.state_out(tf.concat([code, hidden], -1))
+        scale, shift = tf.split(self.action_in(actions), 2, -1)
+        return self._predict(states, self.activation(code * (1.0 + scale) + shift), hidden)
+
+
 class Vanilla(_ForwardModel):
     """State and action concatenated, two hidden layers, no memory (Figure 4, top)."""
 
@@ -124,10 +169,11 @@ class Vanilla(_ForwardModel):
         return self._predict(states, code, hidden)
 
 
-FORWARD_MODELS: dict[str, type[HadamardGRU] | type[Vanilla]] = {
+FORWARD_MODELS: dict[str, type[HadamardGRU] | type[FilmGRU] | type[Vanilla]] = {
     "hadamard_gru": HadamardGRU,
     "hadamard": Hadamard,
     "sum_gru": SumGRU,
     "concatenation_gru": ConcatenationGRU,
+    "film_gru": FilmGRU,
     "vanilla": Vanilla,
 }

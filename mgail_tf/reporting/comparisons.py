@@ -1,4 +1,4 @@
-"""A results folder: the learning curves of every task, and Figure 5, the two forward models."""
+"""A results folder: the learning curves of every task, and Figure 5, the forward models."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -21,6 +21,7 @@ ALGORITHMS: Lines = {
 }
 MODELS: Lines = {  # Figure 5
     ("mgail", "hadamard_gru"): ("GRU and Hadamard product", "tab:red"),
+    ("mgail", "film_gru"): ("with paths around both", "tab:purple"),
     ("mgail", "default"): ("vanilla forward model", "tab:blue"),
 }
 
@@ -41,19 +42,26 @@ def _results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     return sampled, runs[runs["mode"] == "deterministic"], curves.dropna(subset=["evaluation"])
 
 
+def _models(rows: pd.DataFrame) -> Lines:
+    """Return the forward models that there are rows of."""
+    return {line: style for line, style in MODELS.items() if len(_of(rows, line))}
+
+
 def _paired(rows: pd.DataFrame) -> pd.DataFrame:
-    """Keep what both forward models have of a task: the same seeds."""
+    """Keep what all forward models that there are have of a task: the same seeds."""
     key = ["task", "seed"]
-    for line in MODELS:
+    for line in _models(rows):
         rows = rows.merge(_of(rows, line)[key].drop_duplicates(), on=key)
     return rows
 
 
 def compared(folder: Path) -> list[str]:
-    """Return the tasks that have curves of both forward models, of the same seed."""
+    """Return the tasks that have curves of all forward models that there are, of the same seed.
+
+    There is none where there is only one of them.
+    """
     _, _, curves = _results(folder)
-    found = set(_paired(curves)["task"])
-    return _in_order(found)
+    return _in_order(set(_paired(curves)["task"])) if len(_models(curves)) > 1 else []
 
 
 def _in_order(tasks: Iterable[str]) -> list[str]:
@@ -68,7 +76,7 @@ def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[s
     Reads experts.csv, runs.csv and curves.csv there, as `launch/collect.py` writes them. A line is
     the mean of the seeds' evaluations (deterministic) on the way, a band their range, a cross the
     final policies' mean; cloning takes no steps and is a level. Of Figure 5's, only the seeds that
-    both forward models have count.
+    all its forward models have count.
 
     Returns:
         The tasks drawn.
@@ -78,6 +86,7 @@ def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[s
     """
     sampled, runs, curves = _results(folder)
     if lines is MODELS:
+        lines = _models(curves)
         runs, curves = _paired(runs), _paired(curves)
     drawn = pd.concat([_of(curves, line) for line in lines])
     tasks = _in_order({*sampled.index} & {*drawn["task"]})
@@ -114,19 +123,20 @@ def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[s
 
 
 def model_table(folder: Path, tasks: list[str]) -> pd.DataFrame:
-    """Return Figure 5 in numbers: a row a task and forward model, over the seeds that both have.
+    """Return Figure 5 in numbers: a row a task and forward model, over the seeds that all have.
 
     `evaluation_mean` is the mean of all evaluations on the way, normalised: how soon it learns;
-    `same_demonstrations`: on how many of the seeds both were shown the same.
+    `same_demonstrations`: on how many of the seeds all were shown the same.
     """
     sampled, runs, curves = _results(folder)
+    models = _models(curves)
     runs, curves = _paired(runs), _paired(curves)
     rows = []
     for task in tasks:
         low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
-        both = pd.concat([_of(runs[runs["task"] == task], line) for line in MODELS])
+        both = pd.concat([_of(runs[runs["task"] == task], line) for line in models])
         shown = both.groupby("seed")["demos_sha256"].nunique()
-        for line, (name, _) in MODELS.items():
+        for line, (name, _) in models.items():
             final, way = (_of(data[data["task"] == task], line) for data in (runs, curves))
             rows.append(
                 {

@@ -9,6 +9,7 @@ from scipy import special, stats
 from mgail_tf.networks.ema import RunningAverage, soft_update
 from mgail_tf.networks.forward_model import (
     ConcatenationGRU,
+    FilmGRU,
     Hadamard,
     HadamardGRU,
     SumGRU,
@@ -243,6 +244,16 @@ def _parts(model, states, actions, hidden):
     return (state + action if model.fusion == "sum" else state * action), memory
 
 
+def _film_gru(model, states, actions, hidden):
+    """Return the code that the action scales and shifts."""
+    code = _dense(model.state_in.dense[0], states, _relu)
+    memory = _gru(model.gru, code, hidden)
+    code = _dense(model.state_out.dense[0], np.concatenate([code, memory], 1))
+    first, last = model.action_in.dense
+    scale, shift = np.split(_dense(last, _dense(first, actions, _relu)), 2, 1)
+    return _relu(code * (1.0 + scale) + shift), memory
+
+
 def _vanilla(model, states, actions, hidden):
     return np.concatenate([states, actions], 1), hidden
 
@@ -250,6 +261,7 @@ def _vanilla(model, states, actions, hidden):
 EQUATIONS = [
     (HadamardGRU, _hadamard_gru),
     *((kind, _parts) for kind in (Hadamard, SumGRU, ConcatenationGRU)),
+    (FilmGRU, _film_gru),
     (Vanilla, _vanilla),
 ]
 
@@ -271,6 +283,17 @@ def test_forward_model_is_its_equations(float64, continuous, rng, kind, equation
     np.testing.assert_allclose(predicted.hidden, memory, atol=1e-12)
     np.testing.assert_allclose(predicted.next_states, next_states, atol=1e-12)
     np.testing.assert_allclose(predicted.termination_logits, out[:, 3], atol=1e-12)
+
+
+def test_film_gru_begins_with_little_memory_and_near_its_code(continuous, rng):
+    model = FilmGRU(continuous, 64, 5.0, "silu", 0)
+    states, hidden = rng.normal(size=(50, 3)), rng.normal(size=(50, 32))
+    none = model(states, np.zeros((50, 2)), hidden).hidden  # of other memories
+    other = model(states, np.zeros((50, 2)), -hidden).hidden
+    kept = np.abs(none - other).mean() / np.abs(2.0 * hidden).mean()
+    assert 0.05 < kept < 0.4
+    scale = np.split(model.action_in(rng.uniform(-1, 1, (50, 2))), 2, -1)[0]
+    assert 0.005 < np.abs(scale).mean() < 0.5
 
 
 def test_networks_of_other_seeds_differ_and_of_the_same_seed_do_not(continuous):

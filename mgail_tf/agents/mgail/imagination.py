@@ -45,7 +45,7 @@ def with_errors(dynamics: Dynamics, errors: Any) -> Dynamics:
 
 
 def clip_state_gradient(limit: float) -> Callable[[Any], Any]:
-    """Return the identity on states [B, S] whose gradient has a norm of at most `limit` a row."""
+    """Return the identity on rows [B, X] whose gradient has a norm of at most `limit` a row."""
 
     @tf.custom_gradient
     def identity(x):
@@ -77,7 +77,7 @@ def imagine(
     hidden: Any,
     noise: Any,
     unroll: bool,
-    see: Callable[[Any], Any] = lambda states: states,
+    see: Callable[[Any], Any] = lambda carried: carried,
 ) -> Trajectory:
     """Roll the policy out in the forward model; states after the first come from the model.
 
@@ -89,14 +89,15 @@ def imagine(
         policy: a network of `networks.policy`.
         start: [B, S]; hidden: [B, H] from `burn_in`; noise: [T, B, A] from `draw_noise`.
         unroll: see `scan.scan`.
-        see: what policy and model see of a state. With `clip_state_gradient` it bounds what J_s
-            (Eq. 12) carries through a state from the steps after it; D's and V's own slopes there
-            come on top. Else the gradient is exact.
+        see: what policy and model see of a state and the hidden state beside it, [B, S + H]. With
+            `clip_state_gradient` it bounds what J_s (Eq. 12) carries through both from the steps
+            after them; D's and V's own slopes there come on top. Else the gradient is exact.
     """
+    sizes = start.shape[-1], hidden.shape[-1]
 
     def step(carry, given):
         t, noise_t = given
-        state, hidden = see(carry[0]), carry[1]
+        state, hidden = tf.split(see(tf.concat(carry[:2], -1)), sizes, -1)
         action = policy.sample(state, noise_t)  # Eq. 10; Section 3.2.2 where discrete
         if not policy.discrete:
             action = tf.clip_by_value(action, -1.0, 1.0)  # as the environment does

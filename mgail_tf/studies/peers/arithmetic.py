@@ -147,7 +147,9 @@ class Losses:
         for t in range(len(batch.noise)):
             judged = state
             if config.state_gradient_clip:
-                state = lib.bounded(state, config.state_gradient_clip / batch.noise.shape[1])
+                carried = xp.concatenate([state, hidden], -1)
+                carried = lib.bounded(carried, config.state_gradient_clip / batch.noise.shape[1])
+                state, hidden = carried[:, : state.shape[-1]], carried[:, state.shape[-1] :]
             action = xp.clip(self._mean(weights, state) + self.std * batch.noise[t], -1.0, 1.0)
             state, hidden, logits = self._predict(model, state, action, hidden)
             costs.append(lib.softplus(self._logits(discriminator, judged, action)))
