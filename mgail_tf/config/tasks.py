@@ -31,6 +31,8 @@ _WALKER_EXPERT = {
     "hidden": (100, 100),
     "value_epochs": 30,
 }
+# Ant's expert, and Humanoid's first one: its committed one is trained in four parts, which
+# results/README.md lists.
 _LARGE_EXPERT = {
     "batch_steps": (5120, 10_240, 20_480),  # small while episodes are short
     "gamma": 0.99,
