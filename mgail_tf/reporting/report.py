@@ -4,6 +4,7 @@ A page holds `<!-- table: NAME -->` and `<!-- end -->`; what stands between them
 table of that name.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -51,7 +52,9 @@ def _number(value: float) -> str:
 
 
 def _steps(count: float) -> str:
-    """Return a number of environment steps to three digits."""
+    """Return a number of environment steps to three digits; nothing where it is not known."""
+    if math.isnan(count):
+        return ""
     return f"{count / 1e6:.3g} M" if count >= 1e6 else f"{count / 1e3:.3g} k" if count else "0"
 
 
@@ -92,7 +95,7 @@ def _summary(folder: Path) -> Iterator[Sequence[str]]:
         count, cells = settings.num_trajectories, []
         for algorithm in ("bc", "gail", "mgail"):
             runs = _finals(folder, task, algorithm)
-            cells.append(f"{runs['normalised'].mean():.2f}")
+            cells.append(f"{runs['normalised'].mean():.2f}" if len(runs) else "")
             steps = _steps(runs["env_steps"].mean())
             if algorithm == "gail":
                 gail_steps = steps
@@ -122,6 +125,8 @@ def _scores(folder: Path) -> Iterator[Sequence[str]]:
         yield _name(task), "expert (TRPO)", steps, seed, shown, f"{own[0]:.2f}", f"{own[1]:.2f}"
         for algorithm in ("bc", "gail", "mgail"):
             runs, sampled = (_finals(folder, task, algorithm, mode) for mode in _MODES)
+            if not len(runs):
+                continue
             values = runs["return_mean"]
             ends = (_number(values.min()), _number(values.max()))
             spread = f" ({ends[0]} to {ends[1]})" if len(runs) > 1 else ""

@@ -45,6 +45,24 @@ def test_summary_has_every_task_and_the_means_of_the_rows(tmp_path):
     assert hopper[5] == "**0.25**" and hopper[3] == f"{bc['normalised'].mean():.2f}"
 
 
+def test_what_was_not_run_is_an_empty_cell(tmp_path):
+    for name in ("runs.csv", "experts.csv"):
+        shutil.copy(RESULTS / name, tmp_path)
+    runs = pd.read_csv(tmp_path / "runs.csv")
+    runs[(runs["task"] != "hopper") | (runs["algorithm"] != "gail")].to_csv(
+        tmp_path / "runs.csv", index=False
+    )
+    tables = {
+        name: report.fill(f"<!-- table: {name} -->\n<!-- end -->\n", tmp_path)
+        for name in ("summary", "scores")
+    }
+    assert not any("nan" in page for page in tables.values())
+    hopper = next(row for row in tables["summary"].splitlines() if row.startswith("| Hopper"))
+    assert hopper.split(" | ")[4] == "" and hopper.endswith("| 50 k |  |")
+    after = tables["scores"].split("| Hopper |")[1].split("| Walker2d |")[0]
+    assert "|  | BC |" in after and "|  | GAIL |" not in after
+
+
 def test_effects_are_means_over_seeds_of_each_quarter_of_a_run(tmp_path):
     run = {"algorithm": "mgail", "variant": "default", "num_trajectories": 4, "task": "hopper"}
     points = [
