@@ -252,9 +252,9 @@ class MGAILConfig:
     state_clip: Positive = 5.0
     """Bound on standardised states, real and predicted."""
     observation_components: PositiveInt | Literal["foreseen"] | None = "foreseen"
-    """foreseen: without components that the demonstrations show as constant or that a linear model
-    of the first steps does not foresee, such as contact forces. A number: only the first so many
-    are seen. None: all."""
+    """foreseen: without components that the demonstrations show as constant, that a linear model of
+    the first steps does not foresee, such as contact forces, or that it has from the other
+    components of the same state. A number: only the first so many are seen. None: all."""
     updates_per_step: Positive | None = None
     """Updates of all networks per environment step. None: 60,000 over the run, fewer where state
     and action have more than 100 components, and at most 1 a step."""

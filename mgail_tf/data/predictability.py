@@ -1,10 +1,11 @@
-"""Which components of a state a linear model foresees, and which are noise."""
+"""Which components of a state a linear model foresees, and which it has from the others."""
 
 import numpy as np
 
 from mgail_tf.data.normaliser import spread
 
 FORESEEN = 0.25  # least share of a component's variance that a linear model must foresee
+REDUNDANT = 0.98  # share that a linear model has from other components of the same state
 _RIDGE, _FOLDS, _CLIP = 10.0, 4, 5.0
 
 
@@ -31,4 +32,30 @@ def foreseen(states: np.ndarray, actions: np.ndarray, next_states: np.ndarray) -
         error += np.square(x[fold] @ weights - y[fold]).sum(0)
     variance = np.maximum(y.var(0), np.finfo(float).tiny)
     result[varying] = 1.0 - error / len(x) / variance
+    return result
+
+
+def redundant(states: np.ndarray) -> np.ndarray:
+    """Return which components [S] of states [N, S] a linear model has from the ones before them.
+
+    One after the other: a component whose variance a ridge regression on those that are kept so far
+    explains to a share of `REDUNDANT` is redundant, such as a body's velocity beside those of the
+    joints that it hangs on. A component that never varies is not.
+    """
+    varying = np.flatnonzero(spread(states))
+    x = np.asarray(states, np.float64)[:, varying]
+    x = np.clip((x - x.mean(0)) / np.maximum(x.std(0), np.finfo(float).tiny), -_CLIP, _CLIP)
+    products = x.T @ x / len(x)
+    result = np.zeros(states.shape[1], bool)
+    kept: list[int] = []
+    for j in range(len(varying)):
+        freedom = 1.0 - (len(kept) + 1) / len(x)  # what so many weights leave of noise
+        if kept and freedom > 0.0:
+            own = products[np.ix_(kept, kept)] + _RIDGE / len(x) * np.eye(len(kept))
+            explained = products[kept, j] @ np.linalg.solve(own, products[kept, j])
+            left = (1.0 - explained / products[j, j]) / freedom
+            if left < 1.0 - REDUNDANT:
+                result[varying[j]] = True
+                continue
+        kept.append(j)
     return result

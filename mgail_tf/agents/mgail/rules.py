@@ -13,7 +13,7 @@ import numpy as np
 
 from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.data.normaliser import spread
-from mgail_tf.data.predictability import FORESEEN, foreseen
+from mgail_tf.data.predictability import FORESEEN, foreseen, redundant
 from mgail_tf.types import Episode, Spec
 
 SMALLEST_SCALE = 0.1  # of the spread in the first steps, where pairs are not few
@@ -175,7 +175,8 @@ def seen_components(shown: np.ndarray, first: Steps, demonstrated: Steps | None)
     Left out is what demonstrations show as constant, and what a linear model does not foresee, such
     as contact forces: noise spoils the forward model, and tells the discriminator nothing. Of what
     never varies in the first steps, such as a flag that only the expert reaches, the demonstrated
-    steps say whether it is noise.
+    steps say whether it is noise. Then what a linear model has from the other components of the
+    same state in the first steps, which only makes everything slower.
 
     Args:
         shown: demonstrated states [M, S].
@@ -190,6 +191,7 @@ def seen_components(shown: np.ndarray, first: Steps, demonstrated: Steps | None)
     if demonstrated is not None:
         share = np.where(spread(first.states) == 0.0, foreseen(*demonstrated), share)
     seen = varies & (share > FORESEEN)
+    seen[seen] = ~redundant(first.states[:, seen])
     return np.flatnonzero(seen if seen.any() else varies if varies.any() else ~varies)
 
 

@@ -4,11 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from scipy import signal
 
 from mgail_tf.agents.mgail import rules
 from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.config.algorithms import MGAILConfig
 from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.data.predictability import redundant
 from mgail_tf.envs.gym_env import make
 from mgail_tf.types import Episode, Spec
 from tests import toys
@@ -59,6 +61,27 @@ def test_where_nothing_would_be_left_everything_that_varies_is_seen(rng):
     first = rules.Steps(states[:-1], rng.normal(size=(299, 1)), states[1:])
     seen = rules.seen_components(shown, first, None)
     assert seen.tolist() == [0, 1]
+
+
+def _walks(rng, count):
+    """Return states [N, 6]: two walks, their difference, a product, a constant, a near copy."""
+    one, two = signal.lfilter([1.0], [1.0, -0.9], rng.normal(size=(2, count)))
+    near = two + 0.3 * two.std() * rng.normal(size=count)  # 0.92 of its variance is the walk's
+    return np.stack([one, two, one - two, one * two, np.full(count, 3.0), near], 1)
+
+
+def test_components_that_earlier_ones_determine_are_redundant(rng):
+    states = _walks(rng, 1000)
+    assert redundant(states).tolist() == [False, False, True, False, False, False]
+    assert redundant(states[:, [2, 5, 1, 1]]).tolist() == [False, False, False, True]
+    assert not redundant(rng.normal(size=(30, 20))).any()  # few rows say nothing
+
+
+def test_redundant_components_are_not_seen(rng):
+    states, actions = _walks(rng, 801), rng.normal(size=(800, 1))
+    first = rules.Steps(states[:-1], actions, states[1:])
+    shown = rng.normal(size=(50, 6))
+    assert rules.seen_components(shown, first, None).tolist() == [0, 1, 3, 5]
 
 
 @pytest.mark.parametrize("unit", [1e-6, 1e6])
