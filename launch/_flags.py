@@ -28,6 +28,7 @@ from absl import flags
 import mgail_tf as mg
 from mgail_tf import checkpoint
 from mgail_tf.config.algorithms import CONFIGS, describe
+from mgail_tf.config.presets import PRESETS
 from mgail_tf.config.tasks import TASKS, budget, env_id_of, task_with_id
 from mgail_tf.envs.gym_env import EnvLike, Registered, make
 from mgail_tf.envs.rollout import Policy, SteppedPolicy
@@ -84,7 +85,7 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
     "preset": (
         flags.DEFINE_string,
         "default",
-        "default, paper, released, hadamard_gru, film_gru.",
+        f"{', '.join(['default', *PRESETS['mgail']])}.",
         None,
     ),
     "label": (flags.DEFINE_string, None, "Names the run in tables; default: the preset.", None),

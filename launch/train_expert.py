@@ -2,7 +2,8 @@ r"""Train an expert by TRPO on the environment's reward; score it and record it.
 
     python launch/train_expert.py --task=hopper --seed=0
 
-The committed ones: with --out=results/experts/TASK, then launch/collect.py.
+The committed ones: with --out=results/experts/TASK, then launch/collect.py. Walker2d's and
+Humanoid's take other commands: results/experts.csv and results/README.md have them.
 
 --start_from goes on from another run, with other settings or another reward:
 

@@ -20,7 +20,7 @@ class Task(NamedTuple):
     subsample: int  # one pair in this many is kept (Ho & Ermon 2016)
     pool: int  # expert trajectories to choose from: the largest dataset of Table 1
     env_steps: dict[str, int] = {}  # algorithm -> budget, where it is not the default
-    expert: dict[str, Any] = {}  # what differs from TRPO's defaults for the committed expert
+    expert: dict[str, Any] = {}  # what differs from TRPO's defaults; see `for_task`
 
 
 _CARTPOLE_EXPERT = {"batch_steps": (2048,), "gamma": 0.99, "gae_lambda": 0.95, "max_kl": 0.04}
@@ -93,7 +93,7 @@ def task_with_id(env_id: str) -> str:
 def for_task(algorithm: str, task: str, preset: str = "default") -> Any:
     """Return an algorithm's settings: its defaults, then the preset's.
 
-    TRPO's are those of the task's committed expert.
+    TRPO's are those of the task's committed expert; Humanoid's, of its first one.
 
     Raises:
         BadInput: the algorithm or the preset is unknown.

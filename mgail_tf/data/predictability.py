@@ -44,7 +44,7 @@ def redundant(states: np.ndarray) -> np.ndarray:
     """
     varying = np.flatnonzero(spread(states))
     x = np.asarray(states, np.float64)[:, varying]
-    x = np.clip((x - x.mean(0)) / np.maximum(x.std(0), np.finfo(float).tiny), -_CLIP, _CLIP)
+    x = np.clip((x - x.mean(0)) / x.std(0), -_CLIP, _CLIP)
     products = x.T @ x / len(x)
     result = np.zeros(states.shape[1], bool)
     kept: list[int] = []

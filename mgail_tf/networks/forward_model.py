@@ -37,6 +37,18 @@ class _ForwardModel(keras.Model):
         return Prediction(next_states, hidden, logits)
 
 
+def _gru(inputs: int, units: int, seed: int) -> Any:
+    """Return a cell with the equations of Cho et al. 2014."""
+    cell = keras.layers.GRUCell(
+        units,
+        reset_after=False,
+        kernel_initializer=keras.initializers.GlorotUniform(seed),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 1),
+    )
+    cell.build((None, inputs))
+    return cell
+
+
 class HadamardGRU(_ForwardModel):
     """State through dense, GRU, dense; action through dense, dense; their Hadamard product decoded.
 
@@ -51,13 +63,7 @@ class HadamardGRU(_ForwardModel):
         super().__init__(spec, clip)
         self.state_in = MLP(spec.state_size, [], units, activation, seed, output=activation)
         if self.memory:
-            self.gru = keras.layers.GRUCell(
-                units,
-                reset_after=False,  # the equations of Cho et al. 2014
-                kernel_initializer=keras.initializers.GlorotUniform(seed + 10),
-                recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 11),
-            )
-            self.gru.build((None, units))
+            self.gru = _gru(units, units, seed + 10)
         self.state_out = MLP(units, [], units, activation, seed + 1, output=activation)
         self.action_in = MLP(
             spec.action_size, [units], units, activation, seed + 2, output=activation
@@ -121,13 +127,7 @@ class FilmGRU(_ForwardModel):
         self.hidden_size = memory = max(units // 2, 1)
         self.activation = keras.activations.get(activation)
         self.state_in = MLP(spec.state_size, [], units, activation, seed, output=activation)
-        self.gru = keras.layers.GRUCell(
-            memory,
-            reset_after=False,  # the equations of Cho et al. 2014
-            kernel_initializer=keras.initializers.GlorotUniform(seed + 10),
-            recurrent_initializer=keras.initializers.Orthogonal(seed=seed + 11),
-        )
-        self.gru.build((None, units))
+        self.gru = _gru(units, memory, seed + 10)
         update, rest = tf.fill([memory], UPDATE_GATE_BIAS), tf.zeros([2 * memory])
         self.gru.bias.assign(tf.concat([update, rest], 0))  # gates: update, reset, candidate
         self.state_out = MLP(units + memory, [], units, activation, seed + 1)
