@@ -120,6 +120,17 @@ class ReplayBuffer(Resumable):
                 ages[..., : some[-1]] = end + before
         return (self._head - 1 - ages) % capacity
 
+    def _later(self, rng: np.random.Generator, slots: np.ndarray, steps: int) -> np.ndarray:
+        """Return slots [blocks, 1, batch] 0 to `steps` - 1 steps later, in the same episodes."""
+        ahead = np.arange(steps)[None, :, None]
+        later = (slots + ahead) % len(self._states)
+        same = (self._episode[later] == self._episode[slots]) & (
+            self._step[later] == self._step[slots] + ahead
+        )
+        left = same.sum(1, keepdims=True) - 1  # steps of the episode after it
+        moved = np.minimum(rng.integers(steps, size=slots.shape), left)
+        return (slots + moved) % len(self._states)
+
     def sample(
         self, rng: np.random.Generator, shape: Sequence[int], recent: Recent | None = None
     ) -> StateActions:
@@ -167,6 +178,7 @@ class ReplayBuffer(Resumable):
         length: int,
         recent: Recent | None = None,
         near_termination: float = 0.0,
+        anywhere: bool = False,
     ) -> Sequences:
         """Draw stretches of `length` steps whose LAST step is uniform over the buffer.
 
@@ -178,11 +190,16 @@ class ReplayBuffer(Resumable):
             recent: share of the batch whose last step is uniform over the newest steps.
             near_termination: share of the batch whose last step is one of the `STEPS_BEFORE` up to
                 one of the last `TERMINATIONS` terminations.
+            anywhere: the step drawn lies anywhere in its stretch, which ends up to `length` - 1
+                steps later, or where the episode does. So the last step of an episode is in about
+                as many stretches as any other; else it is in one where others are in `length`.
 
         Returns:
             Sequences with a leading axis of `blocks`: states [blocks, length+1, batch, S], ...
         """
         last = self._draw_slots(rng, (blocks, 1, batch), recent, near_termination)
+        if anywhere:
+            last = self._later(rng, last, length)
         back = np.arange(length - 1, -1, -1)[None, :, None]
         slots = (last - back) % len(self._states)
         mask = (self._episode[slots] == self._episode[last]) & (

@@ -1,5 +1,7 @@
 """The replay buffer, checked by states that say where they come from."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -183,6 +185,33 @@ def test_every_held_step_is_as_often_the_last(filled, sequences):
     mean = 1000 / len(counts)
     assert np.abs(counts - mean).max() < 5 * np.sqrt(mean)
     assert counts.min() > 0
+
+
+def test_stretches_with_the_step_drawn_anywhere_are_whole(filled, rng):
+    drawn = filled.buffer.sample_sequences(rng, 20, 50, LENGTH, anywhere=True)
+    _assert_whole(filled, drawn)
+    found = {
+        step for states, _, _, mask in _columns(drawn) for step in _steps(states[:-1][mask == 1])
+    }
+    assert found == set(filled.held)
+
+
+def test_with_the_step_drawn_anywhere_ends_are_in_as_many_stretches_as_other_steps(rng):
+    filled = _Filled(100, [_part(n, 0, 20, terminated=True) for n in range(3)])
+
+    def times_drawn(anywhere):
+        drawn = filled.buffer.sample_sequences(rng, 40, 50, LENGTH, anywhere=anywhere)
+        found = Counter()
+        for states, _, _, mask in _columns(drawn):
+            found.update(_steps(states[:-1][mask == 1]))
+        mean = found.total() / len(filled.held)
+        return {step: found[step] / mean for step in filled.held}
+
+    ends = [(n, 19) for n in range(3)]
+    uniform_last, anywhere = times_drawn(False), times_drawn(True)
+    assert max(uniform_last[end] for end in ends) < 1.5 / LENGTH
+    assert min(anywhere[end] for end in ends) > 0.4
+    assert min(anywhere.values()) > 0.4 and max(anywhere.values()) < 1.7
 
 
 @pytest.mark.parametrize("newest", [1, 4, 23, 500])

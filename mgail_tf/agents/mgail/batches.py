@@ -86,14 +86,21 @@ class Batches(Resumable):
         length = config.burn_in_steps + (horizon if config.rollout == "replay" else 1)
         shape = (count, horizon, policy_batch, expert.actions.shape[-1])
         recorded, errors, ends, expert_ends = None, None, None, None
-        sequences = self._sequences(buffer, config.model_batch, config.sequence_length)
+        sequences = self._sequences(
+            buffer, config.model_batch, config.sequence_length, anywhere=True
+        )
         mix = rng.random((count, size, 1), dtype=np.float32)
         near = config.near_termination_share
         starts = self._sequences(buffer, policy_batch, length, recent=recent, near_termination=near)
         noise = self._draw_noise(rng, shape)
         if config.value_targets in ("recorded", "both"):
             recorded = self._sequences(
-                buffer, policy_batch, horizon, recent=recent, near_termination=near
+                buffer,
+                policy_batch,
+                horizon,
+                recent=recent,
+                near_termination=near,
+                anywhere=True,
             )
         if config.model_noise and config.rollout == "imagine":
             errors = self._draw_errors(buffer, shape[:-1])
