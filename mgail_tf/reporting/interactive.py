@@ -25,7 +25,7 @@ LINES = {  # algorithm -> (label, colour)
 ASKING = ("forward_training", "smile", "dagger")
 _COLUMNS = (
     *("task", "env_id", "algorithm", "variant", "num_trajectories", "subsample", "seed"),
-    *("env_steps", "mode", "normalised", "wall_seconds"),
+    *("env_steps", "mode", "normalised", "wall_seconds", "expert_queries"),
 )
 
 
@@ -71,6 +71,7 @@ def queries_table(folder: Path) -> pd.DataFrame:
     by = ["task", "algorithm", "expert_actions"]
     table = runs.groupby(by).agg(
         seeds=("seed", "nunique"),
+        expert_queries=("expert_queries", "mean"),
         env_steps=("env_steps", "mean"),
         wall_seconds=("wall_seconds", "mean"),
         normalised=("normalised", "mean"),
@@ -130,8 +131,8 @@ def _mark(axes: Axes, values: pd.Series) -> None:
 def horizons_table(folder: Path) -> pd.DataFrame:
     """Return a row a task and time limit T of Forward Training's runs labelled T50, T200, ...
 
-    Empty where there are none. `launch/train_interactive.py --horizon` labels runs so. An
-    environment that is a task's but for its time limit has that task's name.
+    `launch/train_interactive.py --horizon` labels runs so; the table is empty where there are none.
+    An environment that is a task's but for its time limit has that task's name.
 
     Raises:
         BadInput: runs.csv is missing, or lacks columns.
@@ -144,6 +145,7 @@ def horizons_table(folder: Path) -> pd.DataFrame:
     runs = runs.dropna(subset=["horizon"]).astype({"horizon": int})
     table = runs.groupby(["task", "horizon"]).agg(
         seeds=("seed", "nunique"),
+        expert_queries=("expert_queries", "mean"),
         env_steps=("env_steps", "mean"),
         wall_seconds=("wall_seconds", "mean"),
         normalised=("normalised", "mean"),
@@ -173,7 +175,7 @@ def plot_horizons(folder: Path, picture: Path) -> list[str]:
     for axes, (column, name) in zip(figure.subplots(1, 3), panels.items(), strict=True):
         for task, rows in table.groupby("task"):
             axes.plot(rows["horizon"], rows[column], "o-", ms=3, label=env_id_of(str(task)))
-        axes.set(xlabel="T, steps and policies", ylabel=name, xscale="log")
+        axes.set(xlabel="T, the time limit", ylabel=name, xscale="log")
         if column != "normalised":
             axes.set_yscale("log")
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

@@ -341,11 +341,12 @@ def _queries(folder: Path) -> Iterator[Sequence[str]]:
 
 def _horizons(folder: Path) -> Iterator[Sequence[str]]:
     """What Forward Training costs and scores against its time limit."""
-    yield "task", "T, steps and policies", "seeds", "environment steps", "seconds", "normalised"
+    costs = "expert actions", "environment steps", "seconds"
+    yield "task", "T", "seeds", *costs, "normalised"
     for _, row in interactive.horizons_table(folder).iterrows():
-        counts = str(row["horizon"]), str(row["seeds"]), _steps(row["env_steps"])
-        cost = f"{row['wall_seconds']:,.0f}"
-        yield _name(row["task"]), *counts, cost, f"{row['normalised']:.2f}"
+        counts = f"{row['horizon']:,}", str(row["seeds"]), f"{row['expert_queries']:,.0f}"
+        cost = _steps(row["env_steps"]), f"{row['wall_seconds']:,.0f}"
+        yield _name(row["task"]), *counts, *cost, f"{row['normalised']:.2f}"
 
 
 def _restarts(folder: Path) -> Iterator[Sequence[str]]:

@@ -10,7 +10,8 @@ from mgail_tf.reporting import interactive, report
 
 RUN = {
     **{"task": "cartpole", "variant": "default", "subsample": 10, "mode": "deterministic"},
-    **{"env_steps": 1000, "wall_seconds": 7.0, "demos_sha256": "a file", "env_id": "CartPole-v1"},
+    **{"env_steps": 1000, "wall_seconds": 7.0, "expert_queries": 1500},
+    **{"demos_sha256": "a file", "env_id": "CartPole-v1"},
 }
 EXPERT = {"task": "cartpole", "random_return_mean": 0, "return_mean": 200, "length_mean": 195.0}
 EXPERTS = [{**EXPERT, "mode": mode} for mode in ("deterministic", "stochastic")]
@@ -63,6 +64,7 @@ def test_horizons_are_those_of_the_labels(tmp_path):
     table = table.set_index("horizon")
     assert table["normalised"].to_dict() == {50: 0.8, 200: 0.5}
     assert table["env_steps"].to_dict() == {50: 1000, 200: 9000}
+    assert table["expert_queries"].to_dict() == {50: 1500, 200: 1500}
     assert table["seeds"].to_dict() == {50: 2, 200: 1}
 
 
@@ -106,4 +108,4 @@ def test_the_page_shows_scores_by_expert_actions_and_what_a_time_limit_costs(tmp
         "| CartPole | 80 |  |  | 1.00 |",
         "| CartPole | 3,900 |  | 0.80 |  |",
     ]
-    assert "| CartPole | 50 | 2 | 1 k | 7 | 0.80 |" in lines
+    assert "| CartPole | 50 | 2 | 1,500 | 1 k | 7 | 0.80 |" in lines
