@@ -11,6 +11,7 @@ Forward Training asks about one step at a time and takes no --subsample.
 
 import dataclasses
 import sys
+from pathlib import Path
 from typing import Any
 
 import _flags
@@ -19,8 +20,9 @@ from absl import flags
 import mgail_tf as mg
 from mgail_tf.config.algorithms import CONFIGS, describe
 from mgail_tf.config.tasks import TASKS
-from mgail_tf.envs.gym_env import EnvLike, Registered
+from mgail_tf.envs.gym_env import EnvLike, Registered, make
 from mgail_tf.policies.experts import weights_path
+from mgail_tf.policies.queried import queried_expert
 
 METHODS = ("forward_training", "smile", "dagger")
 SMOKE_HORIZON = 10  # steps
@@ -85,6 +87,8 @@ def job(get: dict[str, Any]) -> None:
     if not get["expert"]:
         _flags.check_expert(get["task"], "--expert=FILE")
     expert = get["expert"] or (weights_path(get["task"]) if get["task"] in TASKS else None)
+    if expert and not Path(expert).is_dir():  # a SavedModel can't be read without TensorFlow
+        queried_expert(expert, make(env, get["seed"]).spec, get["task"])
     _flags.say("loading TensorFlow ...")
     _flags.load_tensorflow(get["threads"])
     kinds = {"forward_training": mg.ForwardTraining, "smile": mg.SMILe, "dagger": mg.DAgger}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import _flags
 import h5py
 import huggingface_hub
 import numpy as np
@@ -463,6 +464,16 @@ def test_expert_without_its_weights(tmp_path, capsys, monkeypatch, weights):
         assert run(script, "--task=cartpole", "--smoke") == 2
         assert str(folder) in said(capsys)
     assert contents(tmp_path) == before
+
+
+def test_wrong_expert_is_refused_before_tensorflow_is_loaded(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(_flags, "load_tensorflow", lambda threads: pytest.fail("it takes seconds"))
+    other = experts.weights_path("cartpole")
+    for expert, named in (("no.npz", "no such policy file"), (other, "env_id: found CartPole-v1")):
+        assert run("train_interactive", "--task=hopper", f"--expert={expert}") == 2
+        assert f"{expert}: {named}" in said(capsys)
+    assert not contents(tmp_path)
 
 
 # -- what only shows in a run that has begun ---------------------------------------------------
