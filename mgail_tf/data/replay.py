@@ -191,8 +191,8 @@ class ReplayBuffer(Resumable):
             near_termination: share of the batch whose last step is one of the `STEPS_BEFORE` up to
                 one of the last `TERMINATIONS` terminations.
             anywhere: the step drawn lies anywhere in its stretch, which ends up to `length` - 1
-                steps later, or where the episode does. So the last step of an episode is in about
-                as many stretches as any other; else it is in one where others are in `length`.
+                steps later, or where the episode does. So the last step of an episode is in half
+                as many stretches as another step; else it is in one where others are in `length`.
 
         Returns:
             Sequences with a leading axis of `blocks`: states [blocks, length+1, batch, S], ...

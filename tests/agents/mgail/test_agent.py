@@ -156,6 +156,19 @@ def test_half_of_what_is_learnt_from_is_recent_but_not_what_the_model_learns_fro
         assert (drawn == new).all(-1).mean() == pytest.approx(expected, abs=0.05)
 
 
+def test_model_and_value_learn_from_terminations_about_as_often_as_they_happen(shown):
+    changes = {"near_termination_share": 0.0, "recent_share": 0.0, "prefill_steps": 1}
+    agent = _agent(shown, sequence_length=8, horizon=8, **changes)
+    actions = np.zeros((20, 1), np.float32)
+    for _ in range(5):
+        states = np.zeros((21, 2), np.float32)
+        agent.buffer.add(Episode(states, actions, actions, actions[:, 0], True, False, False))
+    batch = agent._batches.draw(agent.buffer, 4.0)
+    for drawn in (batch.sequences, batch.recorded):
+        found = drawn.terminated[drawn.mask > 0].mean()
+        assert 0.5 < found / (1 / 20) < 1.1  # an eighth where the last step is drawn uniformly
+
+
 def test_value_learns_the_costs_of_recorded_steps(shown):
     agent = _agent(shown, gamma=0.9, td_lambda=0.5)
     for network, bias in (
