@@ -120,13 +120,17 @@ class ReplayBuffer(Resumable):
                 ages[..., : some[-1]] = end + before
         return (self._head - 1 - ages) % capacity
 
+    def _beside(self, slots: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the slots so many steps later, and whether they are of the same episodes."""
+        others = (slots + steps) % len(self._states)
+        same = (self._episode[others] == self._episode[slots]) & (
+            self._step[others] == self._step[slots] + steps
+        )
+        return others, same
+
     def _later(self, rng: np.random.Generator, slots: np.ndarray, steps: int) -> np.ndarray:
         """Return slots [blocks, 1, batch] 0 to `steps` - 1 steps later, in the same episodes."""
-        ahead = np.arange(steps)[None, :, None]
-        later = (slots + ahead) % len(self._states)
-        same = (self._episode[later] == self._episode[slots]) & (
-            self._step[later] == self._step[slots] + ahead
-        )
+        _, same = self._beside(slots, np.arange(steps)[None, :, None])
         left = same.sum(1, keepdims=True) - 1  # steps of the episode after it
         moved = np.minimum(rng.integers(steps, size=slots.shape), left)
         return (slots + moved) % len(self._states)
@@ -180,16 +184,16 @@ class ReplayBuffer(Resumable):
         near_termination: float = 0.0,
         anywhere: bool = False,
     ) -> Sequences:
-        """Draw stretches of `length` steps whose LAST step is uniform over the buffer.
+        """Draw steps uniformly from the buffer, and the stretches of `length` steps they end.
 
         states:   s-2  s-1  s0  s1    length = 3; the stretch ends with the drawn step s0 -> s1
         actions:  a-2  a-1  a0
         mask:      0    1    1        s-1 began the episode: what would come before is padding
 
         Args:
-            recent: share of the batch whose last step is uniform over the newest steps.
-            near_termination: share of the batch whose last step is one of the `STEPS_BEFORE` up to
-                one of the last `TERMINATIONS` terminations.
+            recent: share of the batch for which a step is drawn from the newest ones.
+            near_termination: share of the batch for which a step is drawn from the `STEPS_BEFORE`
+                up to one of the last `TERMINATIONS` terminations.
             anywhere: the step drawn lies anywhere in its stretch, which ends up to `length` - 1
                 steps later, or where the episode does. So the last step of an episode is in half
                 as many stretches as another step; else it is in one where others are in `length`.
@@ -200,11 +204,7 @@ class ReplayBuffer(Resumable):
         last = self._draw_slots(rng, (blocks, 1, batch), recent, near_termination)
         if anywhere:
             last = self._later(rng, last, length)
-        back = np.arange(length - 1, -1, -1)[None, :, None]
-        slots = (last - back) % len(self._states)
-        mask = (self._episode[slots] == self._episode[last]) & (
-            self._step[slots] == self._step[last] - back
-        )
+        slots, mask = self._beside(last, np.arange(1 - length, 1)[None, :, None])
         slots = np.where(mask, slots, last)
         states = np.concatenate([self._states[slots], self._next_states[last]], 1)
         return Sequences(
