@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shlex
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -262,12 +263,16 @@ def _run(
                 get |= environment_of_policy(get)
             get["task"], get["env"] = environment(get, get["task"])
         job(get)
+        sys.stdout.flush()
     except flags.Error as error:
         print(f"error: {' '.join(str(error).split())} (--help lists the flags)", file=sys.stderr)
         return 2
     except mg.BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of a pipe has seen enough: `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE  # as of a program that this signal ends
     except OSError as error:  # a full disk, a folder that was taken away, ...
         where = f"{error.filename}: " if error.filename else ""
         print(f"error: {where}{error.strerror or error}; what was saved is kept", file=sys.stderr)

@@ -489,3 +489,14 @@ def test_scripts_round_products_as_on_any_other_processor():
             [sys.executable, "-c", code], env=free | asked, capture_output=True, text=True
         )
         assert done.stdout.strip() == found, done.stderr
+
+
+@pytest.mark.slow
+def test_a_reader_that_has_seen_enough_ends_a_script_without_a_message(cartpole_demos):
+    """As in `launch/inspect_demos.py demos.npz | head -1`; here the reader is gone at once."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, str(ROOT / "launch/inspect_demos.py"), str(cartpole_demos)]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, "")
