@@ -2,10 +2,12 @@
 
 python launch/make_figures.py
 
-Where launch/make_tables.py has made a statistics.csv, statistics.png holds performance profiles and
-the probabilities that MGAIL does better. Where there are runs that asked an expert
-(launch/train_interactive.py), queries.png and .csv say what they and the others make of how many
-expert actions, and horizons.png and .csv what Forward Training costs against the time limit.
+Curves are of each task's smallest dataset. Where there are runs on several, datasets.png holds
+scores over the number of trajectories. Where launch/make_tables.py has made a statistics.csv,
+statistics.png holds performance profiles and the probabilities that MGAIL does better. Where there
+are runs that asked an expert (launch/train_interactive.py), queries.png and .csv say what they and
+the others make of how many expert actions, and horizons.png and .csv what Forward Training costs
+against the time limit.
 """
 
 import sys
@@ -17,7 +19,7 @@ from absl import flags
 
 import mgail_tf as mg
 from mgail_tf.files import write_whole
-from mgail_tf.reporting import comparisons, interactive, plots, statistics
+from mgail_tf.reporting import comparisons, dataset_sizes, interactive, plots, statistics
 
 FLAGS = _flags.define()
 flags.DEFINE_string(
@@ -42,6 +44,9 @@ def job(get: dict[str, Any]) -> None:
         raise mg.BadInput(f"--out: found {picture}, which is Figure 5's, expected another name")
     tasks = comparisons.plot_tasks(folder, picture)
     print(f"{picture}: {', '.join(tasks)}")
+    sizes = picture.with_name("datasets.png")
+    if tasks := dataset_sizes.plot_sizes(folder, sizes):
+        print(f"{sizes}: {', '.join(tasks)}")
     if (folder / "statistics.csv").exists():
         profiles = picture.with_name("statistics.png")
         drawn = statistics.plot(folder, profiles)

@@ -1,16 +1,14 @@
 """A results folder: the learning curves of every task, and Figure 5, the forward models."""
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator
 
-from mgail_tf.config.tasks import TASKS, env_id_of
 from mgail_tf.errors import BadInput
+from mgail_tf.reporting.panels import draw_tasks, in_order
 from mgail_tf.reporting.tables import read
 
 Lines = Mapping[tuple[str, str], tuple[str, str]]  # (algorithm, variant) -> (label, colour)
@@ -31,15 +29,30 @@ def _of(rows: pd.DataFrame, line: tuple[str, str]) -> pd.DataFrame:
 
 
 def _results(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Return the experts as sampled, by task, the deterministic final rows, and the evaluations."""
-    run = ("task", "algorithm", "variant", "seed", "env_steps")
+    """Return the experts as sampled, by task, the deterministic final rows, and the evaluations.
+
+    Of each task the runs on its smallest dataset count.
+    """
+    run = ("task", "algorithm", "variant", "num_trajectories", "seed", "env_steps")
     levels = ("task", "mode", "random_return_mean", "return_mean")
     finals = (*run, "mode", "normalised", "demos_sha256")
     columns = levels, finals, (*run, "evaluation")
     names = "experts.csv", "runs.csv", "curves.csv"
     experts, runs, curves = (read(folder / n, c) for n, c in zip(names, columns, strict=True))
     sampled = experts[experts["mode"] == "stochastic"].set_index("task")
-    return sampled, runs[runs["mode"] == "deterministic"], curves.dropna(subset=["evaluation"])
+    runs = runs[runs["mode"] == "deterministic"]
+    curves = curves.dropna(subset=["evaluation"])
+    return sampled, *_smallest(runs, curves)
+
+
+def _smallest(runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Keep of each task the fewest trajectories of which there are curves."""
+    fewest = curves.groupby("task")["num_trajectories"].min()
+
+    def kept(rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["num_trajectories"] == rows["task"].map(fewest)]
+
+    return kept(runs), kept(curves)
 
 
 def _models(rows: pd.DataFrame) -> Lines:
@@ -61,22 +74,17 @@ def compared(folder: Path) -> list[str]:
     There is none where there is only one of them.
     """
     _, _, curves = _results(folder)
-    return _in_order(set(_paired(curves)["task"])) if len(_models(curves)) > 1 else []
-
-
-def _in_order(tasks: Iterable[str]) -> list[str]:
-    """Return the paper's tasks in its order, then others by name."""
-    order = list(TASKS)
-    return sorted(tasks, key=lambda task: (order.index(task) if task in TASKS else 99, task))
+    return in_order(set(_paired(curves)["task"])) if len(_models(curves)) > 1 else []
 
 
 def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[str]:
     """Draw every task of a results folder: normalised score over environment steps.
 
-    Reads experts.csv, runs.csv and curves.csv there, as `launch/collect.py` writes them. A line is
-    the mean of the seeds' evaluations (deterministic) on the way, a band their range, a cross the
-    final policies' mean; cloning takes no steps and is a level. Of Figure 5's, only the seeds that
-    all its forward models have count.
+    Reads experts.csv, runs.csv and curves.csv there, as `launch/collect.py` writes them; of each
+    task those runs count that were shown the fewest trajectories. A line is the mean of the seeds'
+    evaluations (deterministic) on the way, a band their range, a cross the final policies' mean;
+    cloning takes no steps and is a level. Of Figure 5's, only the seeds that all its forward models
+    have count.
 
     Returns:
         The tasks drawn.
@@ -89,36 +97,22 @@ def plot_tasks(folder: Path, picture: Path, lines: Lines = ALGORITHMS) -> list[s
         lines = _models(curves)
         runs, curves = _paired(runs), _paired(curves)
     drawn = pd.concat([_of(curves, line) for line in lines])
-    tasks = _in_order({*sampled.index} & {*drawn["task"]})
+    tasks = in_order({*sampled.index} & {*drawn["task"]})
     if not tasks:
         raise BadInput(f"{folder / 'curves.csv'}: found no curve of a task with an expert")
-    columns = min(4, len(tasks))
-    height = math.ceil(len(tasks) / columns)
-    size = (3.0 * columns + 0.4, 2.5 * height + 0.7)
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(height, columns, squeeze=False, sharey=True)
-    for axes in grid.flat[len(tasks) :]:
-        axes.axis("off")
-    handles: dict[str, Any] = {}
-    bottom, top = -0.15, 1.2  # the axes share them
-    for task, axes in zip(tasks, grid.flat, strict=False):
-        low, high = sampled.loc[task, ["random_return_mean", "return_mean"]].to_numpy(float)
-        scores = drawn[drawn["task"] == task].copy()
-        scores["score"] = (scores["evaluation"] - low) / (high - low)
-        bottom = min(bottom, scores["score"].min() - 0.05)
-        top = max(top, scores["score"].max() + 0.1)
+    drawn = drawn[drawn["task"].isin(tasks)]
+    levels = sampled.loc[drawn["task"], ["random_return_mean", "return_mean"]].to_numpy(float)
+    drawn["score"] = (drawn["evaluation"] - levels[:, 0]) / (levels[:, 1] - levels[:, 0])
+    ends = min(-0.15, drawn["score"].min() - 0.05), max(1.2, drawn["score"].max() + 0.1)
+
+    def draw(task: str, axes: Axes) -> None:
+        scores = drawn[drawn["task"] == task]
         _draw_task(axes, scores, runs[runs["task"] == task], lines)
-        axes.set(xscale="log", title=env_id_of(task), ylim=(bottom, top))
-        axes.set_xlabel("environment steps")
-        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.set(xlabel="environment steps", ylim=ends)
         if (steps := scores["env_steps"]).max() < 100 * steps.min():  # less than two decades
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
-    for axes in grid[:, 0]:
-        axes.set_ylabel("normalised score")
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=5, frameon=False)
-    figure.savefig(picture, dpi=150)
+
+    draw_tasks(tasks, picture, draw)
     return tasks
 
 
@@ -153,8 +147,7 @@ def model_table(folder: Path, tasks: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows).round(4)
 
 
-def _draw_task(axes: Any, scores: pd.DataFrame, runs: pd.DataFrame, lines: Lines) -> None:
-    axes.axhline(1.0, color="black", lw=0.8, ls="--", label="expert as sampled")
+def _draw_task(axes: Axes, scores: pd.DataFrame, runs: pd.DataFrame, lines: Lines) -> None:
     for line, (name, colour) in lines.items():
         final = _of(runs, line)
         if line[0] == "bc" and len(final):

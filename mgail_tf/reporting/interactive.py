@@ -1,8 +1,6 @@
 """What asking an expert costs: score against expert actions, and Forward Training against T."""
 
-import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +10,7 @@ from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from mgail_tf.config.tasks import TASKS, env_id_of
 from mgail_tf.errors import BadInput
+from mgail_tf.reporting.panels import draw_tasks, mark
 from mgail_tf.reporting.tables import read
 
 LINES = {  # algorithm -> (label, colour)
@@ -93,15 +92,8 @@ def plot_queries(folder: Path, picture: Path) -> list[str]:
         BadInput: a table is missing, or there is no run that asked an expert.
     """
     table, tasks = queries_table(folder), asked_tasks(folder)
-    columns = min(4, len(tasks))
-    height = math.ceil(len(tasks) / columns)
-    figure = Figure(figsize=(3.0 * columns + 0.4, 2.5 * height + 0.7), layout="constrained")
-    grid = figure.subplots(height, columns, squeeze=False, sharey=True)
-    for axes in grid.flat[len(tasks) :]:
-        axes.axis("off")
-    handles: dict[str, Any] = {}
-    for task, axes in zip(tasks, grid.flat, strict=False):
-        axes.axhline(1.0, color="black", lw=0.8, ls="--", label="expert as sampled")
+
+    def draw(task: str, axes: Axes) -> None:
         for algorithm, (name, colour) in LINES.items():
             rows = table[(table["task"] == task) & (table["algorithm"] == algorithm)]
             if not len(rows):
@@ -110,22 +102,11 @@ def plot_queries(folder: Path, picture: Path) -> list[str]:
             spread = [mean - rows["normalised_min"], rows["normalised_max"] - mean]
             drawn = rows["expert_actions"], mean, np.clip(spread, 0.0, None)
             axes.errorbar(*drawn, fmt="o-", ms=3, lw=1.2, color=colour, label=name)
-        axes.set(xscale="log", title=env_id_of(task))
         axes.set_xlabel("expert actions learnt from")
-        _mark(axes, table.loc[table["task"] == task, "expert_actions"])
-        handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
-    for axes in grid[:, 0]:
-        axes.set_ylabel("normalised score")
-    figure.legend(handles.values(), handles, loc="outside lower center", ncols=4, frameon=False)
-    figure.savefig(picture, dpi=150)
+        mark(axes, table.loc[table["task"] == task, "expert_actions"])
+
+    draw_tasks(tasks, picture, draw)
     return tasks
-
-
-def _mark(axes: Axes, values: pd.Series) -> None:
-    """Mark the values themselves on a logarithmic axis."""
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xticks(sorted(set(values)))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 
 def horizons_table(folder: Path) -> pd.DataFrame:
@@ -181,7 +162,7 @@ def plot_horizons(folder: Path, picture: Path) -> list[str]:
             axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
             axes.yaxis.set_major_formatter(EngFormatter(sep=""))
             axes.yaxis.set_minor_formatter(NullFormatter())
-        _mark(axes, table["horizon"])
+        mark(axes, table["horizon"])
         axes.legend(fontsize=7, frameon=False)
     figure.savefig(picture, dpi=150)
     return sorted(set(table["task"]))

@@ -3,9 +3,13 @@
 import make_figures
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 
-RUN = {"task": "cartpole", "algorithm": "gail", "variant": "default", "seed": 0}
+RUN = {
+    **{"task": "cartpole", "algorithm": "gail", "variant": "default", "seed": 0},
+    **{"num_trajectories": 1, "subsample": 10},
+}
 FINAL = {"mode": "deterministic", "env_steps": 1000}
 EXPERT = {"task": "cartpole", "mode": "stochastic", "random_return_mean": 0, "return_mean": 200}
 
@@ -21,12 +25,9 @@ def _curve(**run):
     return [{**RUN, **run, "env_steps": 9 + i, "evaluation": x} for i, x in enumerate(evaluations)]
 
 
-def test_figure_draws_the_mean_of_the_seeds_on_the_experts_scale(tmp_path, capsys, monkeypatch):
-    runs = [
-        {**RUN, **FINAL, "algorithm": name, "normalised": 0.5, "demos_sha256": "a file"}
-        for name in ("gail", "bc")
-    ]
-    _write(tmp_path, experts=[EXPERT], runs=runs, curves=[*_curve(seed=0), *_curve(seed=1)])
+@pytest.fixture(name="saved")
+def _saved(monkeypatch):
+    """Return the list of figures that are written from now on."""
     saved, save = [], Figure.savefig
 
     def keep(figure, *args, **named):
@@ -34,14 +35,51 @@ def test_figure_draws_the_mean_of_the_seeds_on_the_experts_scale(tmp_path, capsy
         save(figure, *args, **named)
 
     monkeypatch.setattr(Figure, "savefig", keep)
+    return saved
+
+
+def _lines(axes):
+    lines = axes.get_lines()
+    return {str(line.get_label()): np.asarray(line.get_ydata()) for line in lines}
+
+
+def test_figure_draws_the_mean_of_the_seeds_on_the_experts_scale(tmp_path, capsys, saved):
+    runs = [
+        {**RUN, **FINAL, "algorithm": name, "normalised": 0.5, "demos_sha256": "a file"}
+        for name in ("gail", "bc")
+    ]
+    _write(tmp_path, experts=[EXPERT], runs=runs, curves=[*_curve(seed=0), *_curve(seed=1)])
     assert make_figures.main(["", f"--folder={tmp_path}"]) == 0
     assert "curves.png: cartpole" in capsys.readouterr().out
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
-    lines = saved[0].axes[0].get_lines()
-    drawn = {str(line.get_label()): np.asarray(line.get_ydata()) for line in lines}
+    drawn = _lines(saved[0].axes[0])
     np.testing.assert_allclose(drawn["GAIL"], [0.25, 0.5, 0.75, 1.0])
     np.testing.assert_allclose(drawn["BC"], 0.5)
     np.testing.assert_allclose(drawn["expert as sampled"], 1.0)
+
+
+def test_curves_are_of_the_smallest_dataset_and_sizes_have_a_picture_of_their_own(
+    tmp_path, capsys, saved
+):
+    scores = {("gail", 1): (0.5, 0.7), ("gail", 4): (0.9,), ("bc", 4): (0.2,)}
+    curves = []
+    final = {**RUN, **FINAL, "demos_sha256": "a file"}
+    runs = [{**final, "num_trajectories": 7, "subsample": 1, "normalised": 1.0}]  # not the paper's
+    for (name, count), values in scores.items():
+        for seed, score in enumerate(values):
+            run = {"algorithm": name, "num_trajectories": count, "seed": seed}
+            runs.append({**final, **run, "normalised": score})
+            curves += _curve(**run) if name == "gail" else []
+    _write(tmp_path, experts=[EXPERT], runs=runs, curves=curves)
+    assert make_figures.main(["", f"--folder={tmp_path}"]) == 0
+    assert "datasets.png: cartpole" in capsys.readouterr().out
+    assert (tmp_path / "datasets.png").read_bytes().startswith(b"\x89PNG")
+    of_curves, of_sizes = (figure.axes[0] for figure in saved)
+    assert "BC" not in _lines(of_curves)  # it was shown four trajectories
+    np.testing.assert_allclose(_lines(of_curves)["GAIL"], [0.25, 0.5, 0.75, 1.0])
+    assert set(of_sizes.get_legend_handles_labels()[1]) == {"expert as sampled", "GAIL", "BC"}
+    means = {bars.get_label(): bars[0].get_xydata().tolist() for bars in of_sizes.containers}
+    assert means == {"GAIL": [[1, 0.6], [4, 0.9]], "BC": [[4, 0.2]]}
 
 
 def test_figure_5_compares_the_forward_models_where_all_were_run(tmp_path, capsys):
