@@ -89,7 +89,12 @@ _SHARED: dict[str, tuple[Callable[..., Any], Any, str, int | None]] = {
         f"{', '.join(['default', *PRESETS['mgail']])}.",
         None,
     ),
-    "label": (flags.DEFINE_string, None, "Names the run in tables; default: the preset.", None),
+    "label": (
+        flags.DEFINE_string,
+        None,
+        "Names the settings in tables; default: the preset, and +set with --set.",
+        None,
+    ),
     "set": (flags.DEFINE_multi_string, [], "key=value: override a setting; repeatable.", None),
     "policy": (flags.DEFINE_string, None, _POLICY_HELP, None),
     "policies": (flags.DEFINE_list, [], _POLICY_HELP, None),
@@ -511,10 +516,15 @@ def folder(get: Mapping[str, Any], name: str) -> Path:
     return out
 
 
+def label_of(get: Mapping[str, Any], name: str) -> str:
+    """Return what tables call the settings: --label, or a name that tells whether --set is given."""
+    return get.get("label") or (f"{name}+set" if get.get("set") else name)
+
+
 def train(algorithm: str, get: Mapping[str, Any]) -> Path:
     """Do the run that the flags describe, and return its folder."""
     config, total = settings(algorithm, get)
-    label = get.get("label") or get.get("preset") or "default"
+    label = label_of(get, get.get("preset") or "default")
     out = folder(get, f"{algorithm}-{get['task']}-{label}-seed{get['seed']}")
     keep = get.get("keep") or "final"
     if (workers := get.get("workers", 1)) > getattr(config, "num_envs", 1):

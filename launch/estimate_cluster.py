@@ -3,8 +3,9 @@
     python launch/estimate_cluster.py --cores=2,16,256,4096 --failures_per_hour=0.01
 
 Every size of the paper's datasets is one run a seed and algorithm. What a run takes is the median
-of the runs of its algorithm and task in results/runs.csv. The order matters where cores are many:
---order=longest begins what takes longest first. The table is printed, and written with --table.
+of the runs of its algorithm and task in results/runs.csv that are labelled `default`. The order
+matters where cores are many: --order=longest begins what takes longest first. The table is printed,
+and written with --table.
 """
 
 import sys
@@ -39,8 +40,8 @@ flags.DEFINE_string("table", None, "CSV to write.", flag_values=FLAGS)
 def _jobs(get: dict[str, Any]) -> list[cluster_time.Job]:
     """Return the runs of the campaign in the order of the flags."""
     path = Path(get["runs"] or experts.results_folder() / "runs.csv")
-    measured = tables.read(path, ("algorithm", "task", "mode", "wall_seconds"))
-    measured = measured[measured["mode"] == "deterministic"]
+    measured = tables.read(path, ("algorithm", "task", "variant", "mode", "wall_seconds"))
+    measured = measured.query("mode == 'deterministic' and variant == 'default'")
     seconds = measured.groupby(["algorithm", "task"])["wall_seconds"].median().to_dict()
     sizes = tables.read(experts.results_folder() / "paper_table1.csv", ("task", "trajectories"))
     jobs = []

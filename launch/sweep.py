@@ -116,7 +116,7 @@ def _wanted(get: dict[str, Any]) -> list[Run]:
     if get["label"] and (get["ablations"] or len(get["presets"]) > 1):
         raise mg.BadInput(f"--label={get['label']}: found several variants, expected one")
     variants: dict[str, tuple[str, dict[str, Any]]]
-    variants = {get["label"] or preset: (preset, {}) for preset in get["presets"]}
+    variants = {_flags.label_of(get, preset): (preset, {}) for preset in get["presets"]}
     if get["ablations"]:
         variants = ablations()
     return [

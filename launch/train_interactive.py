@@ -78,7 +78,7 @@ def job(get: dict[str, Any]) -> None:
     config = mg.override(config, get["set"])
     horizon = get["horizon"] or (SMOKE_HORIZON if smoke and method == "forward_training" else None)
     env = _limited(get["env"], horizon) if horizon else get["env"]
-    label = get["label"] or (f"T{horizon}" if horizon else "default")
+    label = _flags.label_of(get, f"T{horizon}" if horizon else "default")
     asked = f"-{get['queries']}" if get["queries"] else ""
     asked = f"-{get['num_trajectories']}trajectories" if get["num_trajectories"] else asked
     out = _flags.folder(get, f"{method}-{get['task']}-{label}{asked}-seed{get['seed']}")

@@ -22,7 +22,7 @@ def interactions(folder: Path) -> list[dict[str, Any]]:
 
     `env_steps` is the median over seeds of the steps at the first evaluation on the way (of the
     deterministic policy, after every tenth of the budget) that is at a level; it is empty where
-    fewer than half of the seeds got there. Prefill is counted in it. `evaluation_steps` is the
+    no more than half of the seeds got there. Prefill is counted in it. `evaluation_steps` is the
     median of the steps of evaluations up to then: as large a share of the run's as there were
     evaluations. Of others, what is published, at a level where they name one.
 
@@ -41,6 +41,8 @@ def interactions(folder: Path) -> list[dict[str, Any]]:
     ways = ways[ways["variant"] == "default"]
     rows = []
     for name, task in TASKS.items():
+        if name not in sampled.index:  # experts.csv of a folder without the paper's tasks
+            continue
         low, high = sampled.loc[name, ["random_return_mean", "return_mean"]].to_numpy(float)
         for algorithm in ("mgail", "gail"):
             cell = (ways["task"] == name) & (ways["algorithm"] == algorithm)
@@ -65,9 +67,10 @@ def _reached(ways: pd.DataFrame, level: float) -> dict[str, Any]:
     steps = pd.Series(first, dtype=float)
     row: dict[str, Any] = {"level": level, "seeds": len(steps), "source": "here"}
     row["reached"] = int((steps < math.inf).sum())
+    if row["reached"]:
+        row["env_steps_lowest"] = steps.min()
     if (median := steps.median()) < math.inf:
-        row |= {"env_steps": median, "env_steps_lowest": steps.min()}
-        row |= {"evaluation_steps": pd.Series(evaluated).median()}
+        row |= {"env_steps": median, "evaluation_steps": pd.Series(evaluated).median()}
     if steps.max() < math.inf:
         row["env_steps_highest"] = steps.max()
     return row

@@ -21,6 +21,7 @@ LINES = {  # algorithm -> (label, colour)
     "smile": ("SMILe", "tab:brown"),
     "dagger": ("DAgger", "tab:red"),
 }
+_BESIDE = 1.03  # ratio between the places of two algorithms with equal numbers of expert actions
 ASKING = ("forward_training", "smile", "dagger")
 _COLUMNS = (
     *("task", "env_id", "algorithm", "variant", "num_trajectories", "subsample", "seed"),
@@ -93,6 +94,8 @@ def plot_queries(folder: Path, picture: Path) -> list[str]:
     """
     table, tasks = queries_table(folder), asked_tasks(folder)
 
+    order = [*LINES]
+
     def draw(task: str, axes: Axes) -> None:
         for algorithm, (name, colour) in LINES.items():
             rows = table[(table["task"] == task) & (table["algorithm"] == algorithm)]
@@ -100,10 +103,12 @@ def plot_queries(folder: Path, picture: Path) -> list[str]:
                 continue
             mean = rows["normalised"]
             spread = [mean - rows["normalised_min"], rows["normalised_max"] - mean]
-            drawn = rows["expert_actions"], mean, np.clip(spread, 0.0, None)
+            beside = _BESIDE ** (order.index(algorithm) - len(order) / 2)  # bars don't cover others
+            drawn = rows["expert_actions"] * beside, mean, np.clip(spread, 0.0, None)
             axes.errorbar(*drawn, fmt="o-", ms=3, lw=1.2, color=colour, label=name)
         axes.set_xlabel("expert actions learnt from")
-        mark(axes, table.loc[table["task"] == task, "expert_actions"])
+        asked = (table["task"] == task) & table["algorithm"].isin(ASKING)
+        mark(axes, table.loc[asked, "expert_actions"])
 
     draw_tasks(tasks, picture, draw)
     return tasks

@@ -16,6 +16,7 @@ from mgail_tf.files import make_folder, write_whole, written_whole
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from mgail_tf.types import Episode
 
+SEED = 0  # of the released policies, chosen before any was trained
 EPISODES = 200  # by which a released policy is scored
 POOR = 0.8  # an episode with less than this share of the expert's return is called a failure
 
@@ -31,7 +32,8 @@ def release(run: Path, folder: Path) -> Path:
         The task's folder.
 
     Raises:
-        BadInput: the run is not finished, not MGAIL's with the defaults, or of another environment.
+        BadInput: the run is not finished, not MGAIL's with the defaults, or of another environment,
+            dataset or seed than the released ones.
     """
     try:
         config = json.loads((run / "config.json").read_text())
@@ -43,6 +45,13 @@ def release(run: Path, folder: Path) -> Path:
     if (algorithm, variant) != ("mgail", "default") or task not in TASKS:
         found, expected = f"{algorithm} {variant} on {task}", "mgail default on one of TASKS"
         raise BadInput(f"{run}: config.json: found {found}, expected {expected}")
+    for name, found, expected in (
+        ("num_trajectories", row["num_trajectories"], TASKS[task].num_trajectories),
+        ("subsample", row["subsample"], TASKS[task].subsample),
+        ("seed", row["seed"], SEED),
+    ):
+        if found != expected:
+            raise BadInput(f"{run}: {name}: found {found}, expected {expected} as of all released")
     spec = make(task, 0).spec
     policy = NumpyPolicy.load(run / "policy.npz", spec)
     out = folder / task

@@ -16,6 +16,7 @@ import pandas as pd
 from mgail_tf.config.tasks import TASKS, env_id_of
 from mgail_tf.errors import BadInput
 from mgail_tf.reporting import interactive
+from mgail_tf.reporting.table1 import CELL
 from mgail_tf.reporting.tables import read
 
 _BLOCK = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -70,14 +71,15 @@ def _finals(
     variant: str = "default",
 ) -> pd.DataFrame:
     """Return the runs of a task's smallest dataset, by seed."""
-    runs = read(folder / "runs.csv", ["task", "algorithm", "variant", "mode", "seed", "normalised"])
-    wanted: dict[str, Any] = {
+    wanted = {
         "task": task,
         "algorithm": algorithm,
         "variant": variant,
         "mode": mode,
+        "num_trajectories": TASKS[task].num_trajectories,
+        "subsample": TASKS[task].subsample,
     }
-    wanted |= {"num_trajectories": TASKS[task].num_trajectories}
+    runs = read(folder / "runs.csv", [*wanted, "seed", "normalised"])
     return runs.loc[(runs[list(wanted)] == pd.Series(wanted)).all(axis=1)].sort_values("seed")
 
 
@@ -90,19 +92,18 @@ def _experts(folder: Path, task: str) -> dict[str, Any]:
 
 def _summary(folder: Path) -> Iterator[Sequence[str]]:
     """README's table: a row a task, normalised scores."""
-    yield "task", "demonstrations", "expert", "BC", "GAIL", "**MGAIL**", "MGAIL's steps", "GAIL's"
+    steps_of = "MGAIL's steps", "GAIL's"
+    yield "task", "demonstrations", "expert", "BC", "GAIL", "**MGAIL**", "seeds", *steps_of
     for task, settings in TASKS.items():
-        count, cells = settings.num_trajectories, []
-        for algorithm in ("bc", "gail", "mgail"):
-            runs = _finals(folder, task, algorithm)
-            cells.append(f"{runs['normalised'].mean():.2f}" if len(runs) else "")
-            steps = _steps(runs["env_steps"].mean())
-            if algorithm == "gail":
-                gail_steps = steps
+        count = settings.num_trajectories
+        runs = {name: _finals(folder, task, name) for name in ("bc", "gail", "mgail")}
+        scores = [f"{of['normalised'].mean():.2f}" if len(of) else "" for of in runs.values()]
+        seeds = ", ".join(str(len(of)) for of in runs.values())
+        steps = (_steps(runs[name]["env_steps"].mean()) for name in ("mgail", "gail"))
         plural = "trajectory" if count == 1 else "trajectories"
         shown = f"{count} {plural}, 1 pair in {settings.subsample}"
         expert = _number(_experts(folder, task)["stochastic"]["return_mean"])
-        yield _name(task), shown, expert, *cells[:2], f"**{cells[2]}**", steps, gail_steps
+        yield _name(task), shown, expert, *scores[:2], f"**{scores[2]}**", seeds, *steps
 
 
 def _scores(folder: Path) -> Iterator[Sequence[str]]:
@@ -142,8 +143,26 @@ def _scores(folder: Path) -> Iterator[Sequence[str]]:
 
 
 def _seeds(seeds: pd.Series) -> str:
-    first, last = seeds.min(), seeds.max()
-    return str(first) if first == last else f"{first}-{last}"
+    """Return which seeds there are: 0, 0-4, or 0, 2."""
+    found = sorted(set(seeds))
+    if len(found) > 1 and found == [*range(found[0], found[-1] + 1)]:
+        return f"{found[0]}-{found[-1]}"
+    return ", ".join(map(str, found))
+
+
+def _sizes(folder: Path) -> Iterator[Sequence[str]]:
+    """Every dataset of Table 1 that has been run: normalised scores, and of how many seeds."""
+    yield "task", "trajectories", "BC", "GAIL", "MGAIL"
+    table = read(folder / "table1.csv", [*CELL, "seeds", "normalised"])
+    for (task, count), rows in table[table["seeds"] > 0].groupby(CELL[:2], sort=False):
+        cell = rows.set_index("algorithm")
+        scores = (
+            f"{cell.loc[name, 'normalised']:.2f} ({cell.loc[name, 'seeds']})"
+            if name in cell.index
+            else ""
+            for name in ("bc", "gail", "mgail")
+        )
+        yield _name(str(task)), str(count), *scores
 
 
 def _stability(folder: Path) -> Iterator[Sequence[str]]:
@@ -270,27 +289,23 @@ def _with_ends(row: pd.Series) -> str:
 
 
 def _tests(folder: Path) -> Iterator[Sequence[str]]:
-    """Is MGAIL better: probability of improvement and signed-rank tests."""
-    yield (
-        "MGAIL against",
-        "scores",
-        "cells",
-        "P(better)",
-        "p, two-sided",
-        "p, better",
-        "effect size",
-    )
+    tests = "pairs", "ties", "p, two-sided", "p, better", "effect size"
+    yield "MGAIL against", "scores", "P(better)", *tests
     columns = ["statistic", "mode", "second", "cells", "value", "low", "high"]
-    columns += ["p_two_sided", "p_first_greater", "effect_size"]
+    columns += ["pairs", "ties", "p_two_sided", "p_first_greater", "effect_size"]
     table = read(folder / "statistics.csv", columns)
     chances = table[table["statistic"] == "probability_of_improvement"]
-    for _, row in table[table["statistic"] == "signed_rank_of_cells"].iterrows():
+    for _, row in table.iterrows():
+        over = str(row["statistic"]).removeprefix("signed_rank_of_")
+        if over not in ("tasks", "cells"):
+            continue
         same = (chances["second"] == row["second"]) & (chances["mode"] == row["mode"])
         chance = "".join(_with_ends(found) for _, found in chances[same].iterrows())
         p_values = (f"{row[name]:.2g}" for name in ("p_two_sided", "p_first_greater"))
         scores = row["mode"].replace("stochastic", "as sampled")
+        counts = f"{row['pairs']:.0f} {over}", f"{row['ties']:.0f}"
         size = f"{row['effect_size']:.2f}"
-        yield row["second"].upper(), scores, f"{row['cells']:.0f}", chance, *p_values, size
+        yield row["second"].upper(), scores, chance, *counts, *p_values, size
 
 
 def _interactions(folder: Path) -> Iterator[Sequence[str]]:
@@ -307,10 +322,11 @@ def _interactions(folder: Path) -> Iterator[Sequence[str]]:
 
 def _steps_reached(row: pd.Series) -> str:
     """Return when runs reach a level: the median, the ends, and how many do."""
+    some = f"{row['reached']:.0f} of {row['seeds']:.0f} seed{'s' if row['seeds'] > 1 else ''}"
     if pd.isna(row["env_steps"]):
-        return f"{row['reached']:.0f} of {row['seeds']:.0f} seeds"
+        return some
     if pd.isna(row["env_steps_highest"]):
-        return f"{_steps(row['env_steps'])} ({row['reached']:.0f} of {row['seeds']:.0f} seeds)"
+        return f"{_steps(row['env_steps'])} ({some})"
     if row["env_steps_lowest"] == row["env_steps_highest"]:
         return _steps(row["env_steps"])
     ends = _steps(row["env_steps_lowest"]), _steps(row["env_steps_highest"])
@@ -387,6 +403,7 @@ def _spread(scores: pd.Series) -> str:
 TABLES: dict[str, Callable[[Path], Iterator[Sequence[str]]]] = {
     "summary": _summary,
     "scores": _scores,
+    "sizes": _sizes,
     "stability": _stability,
     "second-experts": _second_experts,
     "ablations": _ablation,

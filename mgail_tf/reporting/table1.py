@@ -10,11 +10,22 @@ from scipy import stats
 
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.errors import BadInput
+from mgail_tf.reporting.aggregates import interquartile_mean
 from mgail_tf.reporting.tables import read
 
 CELL = ["task", "num_trajectories", "algorithm"]
 _PRINTED = {"bc": "BC", "gail": "GAIL", "mgail": "MGAIL"}
 _BOLD = re.compile(r"\*\*(.*)\*\*")
+_NEGATIVE = re.compile(r"-(\d)")
+_EXPLANATION = """# Table 1 of the paper, and ours
+
+Mean returns, ± the standard deviation over episodes. "Paper" is as printed, on the environments of
+2016 (v0 and v1) with the experts of that time. "Here" is of the environments named, and of this
+project's experts: final policies, deterministic, over 50 episodes, on the mean of the seeds, whose
+number stands in brackets. In bold is the best as printed, and the best here where all three have
+been run. Returns of different versions of an environment do not compare; table1.csv has ours on the
+expert's scale too.
+"""
 _OF_RUNS = (
     *(*CELL, "variant", "subsample", "seed", "env_id", "env_steps"),
     *("mode", "return_mean", "return_std_over_episodes", "normalised", "wall_seconds"),
@@ -29,10 +40,13 @@ def interval(values: pd.Series) -> float:
     return float(stats.t.ppf(0.975, count - 1) * values.std() / math.sqrt(count))
 
 
-def is_stable(evaluations: pd.Series) -> bool:
-    """Return whether the last five evaluations of a run are within 10 % of its best."""
-    best = evaluations.max()
-    return bool((evaluations.iloc[-5:] >= best - 0.1 * abs(best)).all())
+def is_stable(scores: pd.Series) -> bool:
+    """Return whether the last five evaluations of a run, normalised, are within 10 % of its best.
+
+    On the scale of returns 10 % would be little where returns are negative and near 0.
+    """
+    best = scores.max()
+    return bool((scores.iloc[-5:] >= best - 0.1 * abs(best)).all())
 
 
 def _stable(folder: Path) -> pd.Series:
@@ -48,7 +62,12 @@ def _stable(folder: Path) -> pd.Series:
     if len(twice):
         run = ", ".join(f"{name} {twice.iloc[0][name]}" for name in by)
         raise BadInput(f"{folder / 'curves.csv'}: {run}: found two curves, expected one")
-    return curves.groupby(by)["evaluation"].agg(is_stable).astype(float).rename("stable")
+    levels = read(folder / "experts.csv", ["task", "mode", "return_mean", "random_return_mean"])
+    levels = levels[levels["mode"] == "stochastic"].set_index("task")
+    low, high = (curves["task"].map(levels[name]) for name in ("random_return_mean", "return_mean"))
+    curves["score"] = (curves["evaluation"] - low) / (high - low)
+    known = curves.dropna(subset=["score"])
+    return known.groupby(by)["score"].agg(is_stable).astype(float).rename("stable")
 
 
 def _cell(runs: pd.DataFrame) -> dict[str, Any]:
@@ -63,7 +82,7 @@ def _cell(runs: pd.DataFrame) -> dict[str, Any]:
         "return_interval_over_seeds": interval(runs["return_mean"]),
         "return_std_over_episodes": runs["return_std_over_episodes"].mean(),
         "normalised": runs["normalised"].mean(),
-        "normalised_iqm": stats.trim_mean(runs["normalised"], 0.25),
+        "normalised_iqm": interquartile_mean(runs["normalised"].to_numpy()),
         "normalised_interval_over_seeds": interval(runs["normalised"]),
         "normalised_min": runs["normalised"].min(),
         "stable_seeds": runs["stable"].sum(min_count=1),
@@ -120,49 +139,56 @@ def table1(folder: Path) -> pd.DataFrame:
 
 
 def laid_out(table: pd.DataFrame) -> list[list[str]]:
-    """Return Table 1 as the paper lays it out, ours beside what it prints: a header, then rows.
+    """Return the lines of Table 1 as the paper lays it out, what it prints and then ours.
 
-    A cell holds the mean return and the standard deviation over episodes. In **bold** is the best
-    of what the paper prints, and the best of ours.
+    A cell holds the mean return and the standard deviation over episodes; ours also how many seeds
+    it is of. In **bold** is the best of what the paper prints, and the best of ours where all three
+    algorithms have been run.
     """
-    names = [f"{name}, {whose}" for whose in ("paper", "here") for name in _PRINTED.values()]
-    lines = [["task", "trajectories", *names]]
-    means = {"paper": "paper_return_mean", "here": "return_mean"}
-    spreads = {
-        "paper": "paper_return_std_over_episodes",
-        "here": "return_std_over_episodes",
-    }
-    before = ""
+    lines, before = [], ""
     for (task, count), cell in table.groupby(CELL[:2], sort=False):
-        rows = cell.set_index("algorithm")
-        name = TASKS[str(task)].env_id.split("-")[0]
+        rows = cell.set_index("algorithm").loc[[*_PRINTED]]
+        ours, printed = rows["return_mean"], rows["paper_return_mean"]
+        name = TASKS[str(task)].env_id
         line = ["" if task == before else name, str(count)]
-        for whose, mean in means.items():
-            best = rows[mean].max()
-            for algorithm in _PRINTED:
-                value, spread = rows.loc[algorithm, [mean, spreads[whose]]].to_numpy(float)
-                text = "" if math.isnan(value) else f"{value:,.1f} ± {spread:,.1f}"
-                line.append(f"**{text}**" if text and value == best else text)
+        for algorithm, row in rows.iterrows():
+            text = f"{row['paper_return_mean']:,.1f} ± {row['paper_return_std_over_episodes']:,.1f}"
+            line.append(f"**{text}**" if printed[algorithm] == printed.max() else text)
+        for algorithm, row in rows.iterrows():
+            text = f"{row['return_mean']:,.1f} ± {row['return_std_over_episodes']:,.1f}"
+            best = ours.notna().all() and ours[algorithm] == ours.max()
+            text = f"**{text}** ({row['seeds']})" if best else f"{text} ({row['seeds']})"
+            line.append(text if row["seeds"] else "")
         lines.append(line)
         before = str(task)
     return lines
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """Return `laid_out` as a table in Markdown."""
-    header, *rows = laid_out(table)
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    """Return `laid_out` as a page in Markdown."""
+    done = f"{(table['seeds'] > 0).sum()} of {len(table)} cells have been run."
+    names = [f"{name}, {whose}" for whose in ("paper", "here") for name in _PRINTED.values()]
+    header = ["environment", "trajectories", *names]
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *laid_out(table)]
+    rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"{_EXPLANATION}\n{done}\n\n{rows}"
 
 
 def latex(table: pd.DataFrame) -> str:
     """Return `laid_out` as a table in LaTeX, for the package booktabs."""
-    header, *rows = laid_out(table)
-    lines = [f"\\begin{{tabular}}{{l{'r' * (len(header) - 1)}}}", "\\toprule"]
-    lines += [f"{' & '.join(header)} \\\\", "\\midrule"]
-    for row in rows:
-        if row[0] and row is not rows[0]:
+    names = [*_PRINTED.values()]
+    lines = [
+        "\\begin{tabular}{lrrrrrrr}",
+        "\\toprule",
+        "& & \\multicolumn{3}{c}{as printed} & \\multicolumn{3}{c}{here (seeds)} \\\\",
+        "\\cmidrule(lr){3-5} \\cmidrule(lr){6-8}",
+        f"{' & '.join(['environment', 'trajectories', *names, *names])} \\\\",
+        "\\midrule",
+    ]
+    for number, row in enumerate(laid_out(table)):
+        if row[0] and number:
             lines.append("\\addlinespace")
         cells = [_BOLD.sub(r"\\textbf{\1}", cell).replace("±", "$\\pm$") for cell in row]
+        cells[2:] = [_NEGATIVE.sub(r"$-$\1", cell) for cell in cells[2:]]
         lines.append(f"{' & '.join(cells)} \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])

@@ -65,6 +65,12 @@ def test_what_cannot_be_released_is_refused(run, tmp_path):
         assert "expected mgail default on one of" in refusal(
             str(run), model_cards.release, run, tmp_path
         )
+    (run / "config.json").write_text(json.dumps(CONFIG))
+    for changes in ({"num_trajectories": 4}, {"subsample": 1}, {"seed": 1}):
+        (run / "final.json").write_text(json.dumps({"rows": [ROW | changes]}))
+        ((name, value),) = changes.items()
+        refused = refusal(str(run), model_cards.release, run, tmp_path)
+        assert f"{name}: found {value}, expected {ROW[name]}" in refused
     (run / "final.json").unlink()
     assert "not a finished run" in refusal(str(run), model_cards.release, run, tmp_path)
 

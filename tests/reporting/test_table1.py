@@ -48,10 +48,18 @@ def test_cell_by_hand(tmp_path):
 
 def test_stable_seeds_are_those_that_end_near_their_best(tmp_path):
     runs = [_run(seed, 900.0) for seed in range(4)]
+    expert = {
+        "task": "hopper",
+        "mode": "stochastic",
+        "random_return_mean": -500,
+        "return_mean": -80,
+    }
+    pd.DataFrame([expert]).to_csv(tmp_path / "experts.csv", index=False)
+    # of the best, -70, nine tenths above -500 are left at -113
     ways = {
-        0: [5, 100, 95, 100, 90, 92],
-        1: [5, 100, 95, 89, 99, 100],
-        2: [-80, -70, -75, -77, -76],
+        0: [-500, -70, -85, -112, -72, -71],
+        1: [-500, -70, -85, -114, -72, -71],
+        2: [-500, -114, -70, -85, -112, -72, -71],
     }
     run = {"task": "hopper", "algorithm": "mgail", "num_trajectories": 4, "subsample": 20}
     points = [
@@ -61,7 +69,7 @@ def test_stable_seeds_are_those_that_end_near_their_best(tmp_path):
     ]
     assert math.isnan(_made(tmp_path, runs)[1]["stable_seeds"])  # nothing is known of it
     pd.DataFrame(points).to_csv(tmp_path / "curves.csv", index=False)
-    assert _made(tmp_path, runs)[1]["stable_seeds"] == 1  # 89 and -80 are too low; 3 has no curve
+    assert _made(tmp_path, runs)[1]["stable_seeds"] == 2  # -114 is too low; 3 has no curve
 
 
 def test_one_seed_has_no_interval(tmp_path):
@@ -85,18 +93,22 @@ def test_curve_that_stands_twice_is_refused(tmp_path):
 def test_best_of_the_paper_s_and_the_best_of_ours_are_bold(tmp_path):
     gail = _run(0, 950.0, algorithm="gail")
     table, _ = _made(tmp_path, [_run(0, 900.0), _run(1, 1100.0), gail])
-    rows = [
-        [cell.strip() for cell in line.split("|")[1:-1]] for line in markdown(table).split("\n")
-    ]
-    assert rows[0][:3] == ["task", "trajectories", "BC, paper"]
-    hopper = next(row for row in rows if row[:1] == ["Hopper"])
+    page = markdown(table)
+    assert "2 of 93 cells have been run" in page
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.split("\n")]
+    assert ["environment", "trajectories", "BC, paper"] in [row[:3] for row in rows]
+    hopper = next(row for row in rows if row[:1] == ["Hopper-v5"])
     assert hopper[1:5] == ["4", "50.6 ± 0.9", "3,614.2 ± 7.2", "**3,669.5 ± 6.1**"]
-    assert hopper[5:] == ["", "950.0 ± 3.0", "**1,000.0 ± 3.0**"]
+    # the best of two is not the best of three
+    assert hopper[5:] == ["", "950.0 ± 3.0 (1)", "1,000.0 ± 3.0 (2)"]
+    runs = [gail, _run(0, 900.0), _run(1, 1100.0), _run(0, -1.5, algorithm="bc")]
+    table, _ = _made(tmp_path, runs)
     lines = latex(table).split("\n")
     assert lines[0] == "\\begin{tabular}{lrrrrrrr}" and lines[-2] == "\\end{tabular}"
-    (line,) = (line for line in lines if line.startswith("Hopper"))
-    assert line.endswith("&  & 950.0 $\\pm$ 3.0 & \\textbf{1,000.0 $\\pm$ 3.0} \\\\")
-    assert len([line for line in lines if " & " in line]) == 32
+    (line,) = (line for line in lines if line.startswith("Hopper-v5"))
+    ours = "950.0 $\\pm$ 3.0 (1) & \\textbf{1,000.0 $\\pm$ 3.0} (2) \\\\"
+    assert line.endswith(f"& $-$1.5 $\\pm$ 3.0 (1) & {ours}")
+    assert len([line for line in lines if line.count(" & ") == 7]) == 32
 
 
 def test_committed_tables_are_made_of_the_committed_rows(tmp_path, capsys):
