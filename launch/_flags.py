@@ -517,7 +517,7 @@ def folder(get: Mapping[str, Any], name: str) -> Path:
 
 
 def label_of(get: Mapping[str, Any], name: str) -> str:
-    """Return what tables call the settings: --label, or a name that tells whether --set is given."""
+    """Return what tables call the settings: --label, or a name that tells of --set."""
     return get.get("label") or (f"{name}+set" if get.get("set") else name)
 
 

@@ -20,7 +20,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import _flags
 from absl import flags
@@ -30,12 +30,13 @@ from mgail_tf.config.presets import ablations, has_effect
 from mgail_tf.config.tasks import TASKS
 from mgail_tf.envs.gym_env import make
 from mgail_tf.policies import experts
+from mgail_tf.policies.numpy_policy import sha256
 from mgail_tf.reporting import collect
 from mgail_tf.reporting.tables import read
 from mgail_tf.sweeps import cluster, local
 from mgail_tf.sweeps.overview import Durations, Overview, shortest_first
 from mgail_tf.sweeps.runs import Run, claimed
-from mgail_tf.training.provenance import commit
+from mgail_tf.training.provenance import arrays_sha256, commit
 
 _ROOT = Path(__file__).resolve().parents[1]
 _SAME = ("env_steps", "subsample", "held_out_trajectories", "env_kwargs")  # flags of every run
@@ -100,19 +101,7 @@ def _wanted(get: dict[str, Any]) -> list[Run]:
         if algorithm not in ("bc", "gail", "mgail"):
             raise mg.BadInput(f"--algorithms: found {algorithm!r}, expected bc, gail, mgail")
     _check_whole("seeds", get["seeds"])
-    shown: dict[str, mg.Demonstrations | None] = {}
-    for task in get["tasks"]:
-        demos = _demos(get, task)
-        name, env = _flags.environment(get, task)
-        if name not in TASKS and not demos:
-            raise mg.BadInput(f"--tasks: found {task!r}, expected --demos with it")
-        shown[task] = None
-        if demos:
-            spec = make(env, 0).spec
-            try:
-                shown[task] = mg.Demonstrations.load(demos).for_spec(spec)
-            except mg.BadInput as error:
-                raise mg.BadInput(f"--demos: {error}") from error
+    data = {task: _data(get, task) for task in get["tasks"]}
     if get["label"] and (get["ablations"] or len(get["presets"]) > 1):
         raise mg.BadInput(f"--label={get['label']}: found several variants, expected one")
     variants: dict[str, tuple[str, dict[str, Any]]]
@@ -120,12 +109,12 @@ def _wanted(get: dict[str, Any]) -> list[Run]:
     if get["ablations"]:
         variants = ablations()
     return [
-        _run(get, algorithm, task, count, label, variant, seed, shown[task])
+        _run(get, algorithm, task, count, label, variant, seed, data[task])
         for algorithm, (label, variant), task in itertools.product(
             get["algorithms"], variants.items(), get["tasks"]
         )
         if has_effect(label, _subsample(get, task))
-        for count, seed in itertools.product(_sizes(get, task, shown[task]), get["seeds"])
+        for count, seed in itertools.product(_sizes(get, task, data[task].pool), get["seeds"])
     ]
 
 
@@ -165,6 +154,47 @@ def _demos(get: dict[str, Any], task: str) -> str | None:
     return get["demos"].replace("{task}", task) if get["demos"] else None
 
 
+class _Data(NamedTuple):
+    """What is known of a task's environment and demonstrations before its runs."""
+
+    pool: mg.Demonstrations | None  # of --demos; None: the committed expert's
+    sha256: str | None  # of it; None: the expert's are not recorded yet
+    env_kwargs: str | None
+
+    def described(
+        self, get: dict[str, Any], task: str, count: int | None, seed: int
+    ) -> dict[str, Any]:
+        """Return what the config.json of a run on so many trajectories says of them."""
+        shown, every = _flags.sizes({**get, "task": task, "num_trajectories": count})
+        held, held_sha256 = get["held_out_trajectories"], None
+        if held and self.pool is not None:
+            held_sha256 = arrays_sha256(self.pool.held_out(held, seed).states)
+        return {
+            "env_kwargs": self.env_kwargs,
+            "subsample": every,
+            **({"num_trajectories": shown} if shown else {}),
+            **({"demos_sha256": self.sha256} if self.sha256 else {}),
+            **({"held_out_sha256": held_sha256} if held_sha256 or not held else {}),
+        }
+
+
+def _data(get: dict[str, Any], task: str) -> _Data:
+    """Return what is known of a task, after checking that its demonstrations fit."""
+    demos = _demos(get, task)
+    name, env = _flags.environment(get, task)
+    if name not in TASKS and not demos:
+        raise mg.BadInput(f"--tasks: found {task!r}, expected --demos with it")
+    kwargs = make(env, 0).spec.env_kwargs if get["env_kwargs"] else None
+    if not demos:
+        recorded = experts.recorded_path(name, TASKS[name].pool)
+        return _Data(None, sha256(recorded) if recorded.exists() else None, kwargs or None)
+    try:
+        pool = mg.Demonstrations.load(demos).for_spec(make(env, 0).spec)
+    except mg.BadInput as error:
+        raise mg.BadInput(f"--demos: {error}") from error
+    return _Data(pool, pool.sha256, kwargs or None)
+
+
 def _run(
     get: dict[str, Any],
     algorithm: str,
@@ -173,23 +203,18 @@ def _run(
     label: str,
     variant: tuple[str, dict[str, Any]],
     seed: str,
-    shown: mg.Demonstrations | None,
+    data: _Data,
 ) -> Run:
     """Return one run of a variant (preset, settings); refuse settings that are not possible."""
     preset, settings = variant
     changes = [*(f"{key}={value}" for key, value in settings.items()), *get["set"]]
-    name, env = _flags.environment(get, task)
+    name, _ = _flags.environment(get, task)
     given = {**get, "task": name, "preset": preset, "set": changes}
     config, total = _flags.settings(algorithm, given)
     described: dict[str, Any] = {"variant": label, "seed": int(seed)}
     described["config"] = json.loads(json.dumps(dataclasses.asdict(config)))
     described |= {} if algorithm == "bc" else {"env_steps": total}
-    described |= {"num_trajectories": count} if count else {}
-    described |= {"subsample": get["subsample"]} if get["subsample"] else {}
-    if get["env_kwargs"] and (kwargs := make(env, 0).spec.env_kwargs):
-        described["env_kwargs"] = kwargs
-    if shown is not None:
-        described["demos_sha256"] = shown.sha256
+    described |= data.described(get, name, count, int(seed))
     size = f"-n{count}" if count else ""
     out = Path(get["out"])
     out = out.resolve() if get["engine"] == "ray" else out  # processes of Ray begin elsewhere

@@ -149,9 +149,10 @@ class Demonstrations:
             The new `MinariDataset`.
 
         Raises:
-            BadInput: there is a dataset of that id, the id is malformed, or the demonstrations do
-                not fit the environment.
+            BadInput: there is a dataset of that id, the id is malformed, the demonstrations do not
+                fit the environment, or pairs are left out (`sample(every=...)`).
         """
+        self._check_whole("to_minari")
         described = {
             "algorithm_name": algorithm_name,
             "author": author and {author},
@@ -279,10 +280,19 @@ class Demonstrations:
         """Write the npz file; the same demonstrations give the same bytes.
 
         Raises:
-            BadInput: a file is there already, or it cannot be written.
+            BadInput: a file is there already, it cannot be written, or pairs are left out
+                (`sample(every=...)`): a file holds every pair.
         """
+        self._check_whole("save")
         check_absent(Path(path))
         self.save_whole(Path(path))
+
+    def _check_whole(self, method: str) -> None:
+        """Refuse to write demonstrations of which pairs are left out: files hold every pair."""
+        if self.every > 1:
+            found, expected = f"found one pair in {self.every}", "expected every pair"
+            advice = f"{method} before `sample(every=...)`, and sample what is loaded"
+            raise BadInput(f"{self.source}: {method}: {found}, {expected}: {advice}")
 
     def save_whole(self, path: Path) -> None:
         """Do what `save` does, and replace what is there."""

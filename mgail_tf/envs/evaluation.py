@@ -26,7 +26,7 @@ class Score(NamedTuple):
     return_mean: float
     return_std_over_episodes: float
     length_mean: float
-    success_rate: float = math.nan  # share of episodes that end in success; NaN where unknown
+    success_rate: float = math.nan  # share of episodes that end in success; NaN: none tells
 
     def __str__(self) -> str:
         """Return one line for a person."""
@@ -63,8 +63,9 @@ def evaluate(
     Args:
         policy: an agent's `policy`, or anything with `act(state, rng)`, or with `at(step)` that
             returns such a thing for each step of an episode. It returns samples in [-1, 1] units,
-            or one-hot where actions are discrete. Whether an episode was a success is what
-            `info["is_success"]` or `info["success"]` says at its last step.
+            or one-hot where actions are discrete. An episode is a success if
+            `info["is_success"]` or `info["success"]` says so at its last step; one that does not
+            say is none, if another one says.
         seed: of the environment and of what is sampled.
         mode: "deterministic" (the mean or most probable action) or "stochastic".
         seen: is given every episode.
@@ -78,19 +79,20 @@ def evaluate(
     if episodes < 1 or mode not in MODES:
         expected = f"1 or more, {' or '.join(MODES)}"
         raise BadInput(f"evaluate: found {episodes} episodes, {mode}; expected {expected}")
-    collector = Collector(make(apart_from(env), seed), np.random.default_rng(seed))
-    successes: list[bool] = []
+    # the environment's own generator has the seed alone
+    collector = Collector(make(apart_from(env), seed), np.random.default_rng([seed, 1]))
+    successes: list[bool | None] = []
     try:
         for _ in range(episodes):
             episode = collector.run_episode(policy, stochastic=mode == "stochastic")
-            if episode.success is not None:
-                successes.append(episode.success)
+            successes.append(episode.success)
             if seen:
                 seen(episode)
     finally:
         collector.env.close()
     returns, lengths = np.asarray(collector.finished, np.float64).T
-    success = float(np.mean(successes)) if successes else math.nan
+    told = any(success is not None for success in successes)
+    success = float(np.mean([bool(success) for success in successes])) if told else math.nan
     return Score(mode, episodes, returns.mean(), returns.std(), lengths.mean(), success)
 
 
@@ -99,7 +101,7 @@ class UniformPolicy:
 
     def __init__(self, spec: Spec, seed: int):
         """Take the seed of what is drawn."""
-        self._spec, self._rng = spec, np.random.default_rng(seed)
+        self._spec, self._rng = spec, np.random.default_rng([seed, 2])
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Return a sample [A], whatever the state."""
@@ -116,7 +118,11 @@ def evaluate_random(env: EnvLike, episodes: int, seed: int) -> float:
 
 
 def normalised(return_mean: float, random_return: float, expert_return: float) -> float:
-    """Return (R - random) / (expert - random): 0 is a random policy, 1 the expert; NaN if equal."""
-    if expert_return == random_return:
+    """Return (R - random) / (expert - random): 0 is a random policy, 1 the expert.
+
+    NaN unless the expert earns more than random actions: otherwise returns do not tell how well a
+    policy imitates it.
+    """
+    if not expert_return > random_return:
         return math.nan
     return (return_mean - random_return) / (expert_return - random_return)

@@ -167,6 +167,14 @@ def record(
     return Demonstrations.from_episodes(environment.spec, rolled)
 
 
+def recorded_path(task: str, episodes: int, seed: int = 0, cache: str | Path = CACHE) -> Path:
+    """Return where `expert_demonstrations` keeps so many episodes of a task's committed expert."""
+    weights = sha256(weights_path(task))[:12]
+    # the sample depends on the kernel by which OpenBLAS rounds, see docs/reliability.md
+    kernel = os.environ.get("OPENBLAS_CORETYPE", "native")
+    return Path(cache) / f"{task}_sampled_{episodes}_seed{seed}_{weights}_{kernel}.npz"
+
+
 def expert_demonstrations(
     task: str, episodes: int | None = None, seed: int = 0, cache: str | Path = CACHE
 ) -> Demonstrations:
@@ -185,10 +193,7 @@ def expert_demonstrations(
     count = episodes
     if count is None:
         count = TASKS[task].pool if task in TASKS else 1
-    weights = sha256(weights_path(task))[:12]
-    # the sample depends on the kernel by which OpenBLAS rounds, see docs/reliability.md
-    kernel = os.environ.get("OPENBLAS_CORETYPE", "native")
-    path = Path(cache) / f"{task}_sampled_{count}_seed{seed}_{weights}_{kernel}.npz"
+    path = recorded_path(task, count, seed, cache)
     if not path.exists():
         record(task, policy, count, seed).save_whole(path)
     shown, known = Demonstrations.load(path), committed_reference(task)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mgail_tf.config.tasks import TASKS
+from mgail_tf.envs.evaluation import normalised
 from mgail_tf.errors import BadInput, one_line
 
 _REACHED, _CLOSE = 0.95, 0.8  # of the way from random actions to the expert
@@ -119,7 +120,7 @@ def _final_policy(final: Mapping[str, Any]) -> dict[str, Any]:
         "return": value,
         "std": _number(score["return_std_over_episodes"]),
         "length": _number(score["length_mean"]),
-        "normalised": (value - low) / (high - low) if high != low else math.nan,
+        "normalised": normalised(value, low, high),
         "distance": _number(final["match_distances"]["final"]),
     }
 
@@ -157,7 +158,7 @@ def _next(path: Path, environment: str) -> list[str]:
 def _clone(path: Path, config: Mapping[str, Any]) -> Path | None:
     """Return a finished run beside this one that cloned the same pairs."""
     same = (
-        *("task", "seed", "env_kwargs", "num_trajectories"),
+        *("task", "seed", "max_steps", "wrappers", "env_kwargs", "num_trajectories"),
         *("subsample", "demos_sha256", "pairs_sha256"),
     )
     for found in sorted(path.resolve().parent.glob("*/final.json")):
@@ -196,7 +197,7 @@ def _sentences(final: Mapping[str, Any], config: Mapping[str, Any], path: Path) 
             known = not math.isnan(_number(final["expert_return"]))
             lines.append(
                 "The return tells nothing: "
-                + ("expert and random actions earn the same" if known else "none was recorded")
+                + ("the expert earns no more than random actions" if known else "none was recorded")
                 + ". How well the behaviour matches is what counts here."
             )
         else:

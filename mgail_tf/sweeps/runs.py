@@ -36,7 +36,7 @@ class Run:
     seed: int
     folder: Path
     flags: tuple[str, ...]  # of its launch script, beside --out and --demos
-    described: dict[str, Any]  # entries of its config.json
+    described: dict[str, Any]  # entries of its config.json; None: it has none of that name
     demos: str | None = None  # a file, a folder or minari:ID; None: the committed expert's
 
     def __str__(self) -> str:
@@ -72,8 +72,8 @@ class Run:
             return False
         try:
             found = json.loads(path.read_text())
-            differing = [name for name, value in self.described.items() if found[name] != value]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            differing = [n for n, value in self.described.items() if found.get(n) != value]
+        except (OSError, ValueError, AttributeError) as error:
             raise BadInput(f"{path}: not that of a run ({one_line(error)})") from error
         if differing:
             raise BadInput(f"{path}: {differing[0]}: another run's; choose another --out")

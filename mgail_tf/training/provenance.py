@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGES = ("tensorflow", "tensorflow-probability", "keras", "gymnasium", "mujoco", "numpy")
 
@@ -53,6 +55,11 @@ def commit() -> str:
 def config_sha256(config: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a config as canonical JSON."""
     return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
+
+
+def arrays_sha256(*arrays: np.ndarray) -> str:
+    """Return the SHA-256 of arrays: it tells other episodes and other pairs of a file apart."""
+    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
 def command() -> str | None:

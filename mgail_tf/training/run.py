@@ -4,15 +4,12 @@ Agents call it in `learn`, so that scripts and Python do the same.
 """
 
 import dataclasses
-import hashlib
 import math
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypedDict, runtime_checkable
-
-import numpy as np
 
 from mgail_tf.config.tasks import TASKS, budget, task_of
 from mgail_tf.data.demonstrations import Demonstrations, fitting
@@ -322,13 +319,15 @@ def _described(
         demonstrations = {"num_trajectories": len(given), "subsample": given.every}
         demonstrations["demos_sha256"] = given.sha256
         pairs = given.pairs(agent.spec)
-        demonstrations["pairs_sha256"] = _digest(pairs.states, pairs.actions)
+        demonstrations["pairs_sha256"] = provenance.arrays_sha256(pairs.states, pairs.actions)
+    if choice.held_out is not None:
+        held_out = provenance.arrays_sha256(choice.held_out.states)
+        demonstrations["held_out_sha256"] = held_out
     return {
         "algorithm": agent.algorithm,
         "task": task,
         "variant": label if choice.keep == "final" else f"{label}+{choice.keep}",
         "seed": agent.seed,
-        **({"held_out_sha256": _digest(choice.held_out.states)} if choice.held_out else {}),
         **({"max_steps": agent.spec.max_steps} if task not in TASKS else {}),
         **({"wrappers": list(agent.spec.wrappers)} if agent.spec.wrappers else {}),
         **({"env_kwargs": agent.spec.env_kwargs} if agent.spec.env_kwargs else {}),
@@ -337,11 +336,6 @@ def _described(
         **demonstrations,
         "config": dataclasses.asdict(agent.config),
     }
-
-
-def _digest(*arrays: np.ndarray) -> str:
-    """Return the SHA-256 of arrays: it tells other episodes and other pairs of a file apart."""
-    return hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
 
 def _finish(

@@ -6,6 +6,7 @@ import pytest
 
 from mgail_tf.config.presets import ADDITIONS
 from mgail_tf.data.demonstrations import Demonstrations
+from mgail_tf.policies import experts
 from tests.launch.running import contents, rows_of, run
 
 pytestmark = pytest.mark.slow
@@ -114,3 +115,21 @@ def test_runs_are_of_every_algorithm_task_and_size(begun, tmp_path):
     assert [r.algorithm for r in begun[:8]] == ["bc"] * 8
     assert all("--env_steps=6000" in r.flags for r in begun[8:])
     assert not any("--env_steps=6000" in r.flags for r in begun[:8])
+
+
+def test_runs_of_other_data_or_held_out_episodes_are_not_taken_for_these(
+    flags, cartpole_demos, capsys
+):
+    more = ["--subsample=1", "--held_out_trajectories=1", "--num_trajectories=2", "--seeds=0"]
+    assert run("sweep", *flags, *more) == 0
+    assert run("sweep", *flags, *more) == 0  # the same ones are finished
+    assert "1 runs, 1 of them finished" in capsys.readouterr().out
+    for name, fewer in (("subsample", more[1:]), ("held_out_sha256", [more[0], *more[2:]])):
+        assert run("sweep", *flags, *fewer) == 2
+        assert f"{name}: another run's" in capsys.readouterr().err
+    # the committed expert's, once they are recorded
+    recorded = experts.recorded_path("cartpole", 10)
+    recorded.parent.mkdir(parents=True)
+    recorded.write_bytes(b"others")
+    assert run("sweep", *flags[:-1], *more) == 2
+    assert "demos_sha256: another run's" in capsys.readouterr().err

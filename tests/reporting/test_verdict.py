@@ -50,7 +50,7 @@ def test_without_a_reward_the_match_counts(tmp_path):
     text = verdict(_run(tmp_path / "none", score=None, expert_return=None))
     assert "none was recorded" in text and "a match" in text and "normalised" not in text
     text = verdict(_run(tmp_path / "flat", score=None, expert_return=0.0))
-    assert "earn the same" in text
+    assert "earns no more than random actions" in text
 
 
 def test_a_clone_of_the_same_pairs_is_shown_beside_it(tmp_path):
