@@ -337,15 +337,19 @@ def environment_of_policy(get: Mapping[str, Any]) -> dict[str, str]:
         Nothing where no policy is given, or where it is not known.
 
     Raises:
-        BadInput: the file is none of a policy.
+        BadInput: the file is none of a policy, or flags can't make the environment of its run.
     """
     named = get.get("policy") or next(iter(get.get("policies") or []), None)
     if not named or not Path(named).exists():
         return {}
     path, kind = policy_file(Path(named))
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # no run is beside it
-        run = json.loads((path.parent / "config.json").read_text())
-        return {"task": run["task"], "env_kwargs": get["env_kwargs"] or run.get("env_kwargs", "")}
+    # policies/step_100.npz is one of a run too
+    folder = path.parent.parent if path.parent.name == "policies" else path.parent
+    config = None
+    with contextlib.suppress(OSError, ValueError):  # no run is beside it
+        config = json.loads((folder / "config.json").read_text())
+    if isinstance(config, dict) and isinstance(config.get("task"), str):
+        return _environment_of_run(get, config, folder)
     if kind == "saved_model":
         found = read_description(path).get("env_id")
     elif kind == "onnx":
@@ -353,6 +357,32 @@ def environment_of_policy(get: Mapping[str, Any]) -> dict[str, str]:
     else:
         found = read_arrays(path).get("env_id")
     return {} if found is None else {"task": task_with_id(str(found))}
+
+
+def _environment_of_run(
+    get: Mapping[str, Any], config: Mapping[str, Any], folder: Path
+) -> dict[str, str]:
+    """Return the flags that name the environment of a run, with its time limit.
+
+    Raises:
+        BadInput: it had wrappers that no flag makes.
+    """
+    named = {"task": config["task"]}
+    named["env_kwargs"] = get["env_kwargs"] or config.get("env_kwargs", "")
+    flags_of = {"import": [], **get, **named}
+    try:
+        spec = make(environment(flags_of, named["task"])[1], 0).spec
+    except mg.BadInput:  # an object's, or a module is not imported
+        return named
+    if (wrappers := config.get("wrappers", [])) != [*spec.wrappers]:
+        found = f"{folder}: found a run in {', '.join(wrappers) or 'no wrappers'}"
+        expected = f"expected {', '.join(spec.wrappers) or 'none'} as of {named['task']}"
+        raise mg.BadInput(f"{found}, {expected}; score it from Python, or give --task")
+    limit = config.get("max_steps", spec.max_steps)
+    if not get["env_kwargs"] and limit != spec.max_steps:
+        kwargs = json.loads(named["env_kwargs"] or "{}")
+        named["env_kwargs"] = json.dumps({**kwargs, "max_episode_steps": limit})
+    return named
 
 
 def _expanded(value: Any) -> Any:

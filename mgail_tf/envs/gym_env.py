@@ -34,6 +34,9 @@ _TRANSPARENT = (
     *(gymnasium.wrappers.RecordVideo, gymnasium.wrappers.RenderCollection),
 )
 
+# The `Environment` that reset an object last: an object may be given to several agents.
+_last_reset: weakref.WeakKeyDictionary[gymnasium.Env, weakref.ref] = weakref.WeakKeyDictionary()
+
 # An environment, a function that makes one, the name of a task, or a Gymnasium id.
 EnvLike = gymnasium.Env | Callable[[], gymnasium.Env] | str
 
@@ -106,7 +109,18 @@ class Environment:
         """Start an episode and return its first state [S]; the first call uses the seed."""
         result = self._call("reset", seed=self._seed)
         self._seed = None
+        with contextlib.suppress(TypeError):  # an object without a hash
+            _last_reset[self._env.unwrapped] = weakref.ref(self)
         return self._state(self._parts("reset", result, "observation, info")[0])
+
+    @property
+    def taken_over(self) -> bool:
+        """Whether something else that was given the same object reset it since this one did."""
+        try:
+            last = _last_reset.get(self._env.unwrapped)
+        except TypeError:
+            return False
+        return last is not None and last() is not self
 
     def step(self, sample: np.ndarray) -> tuple[np.ndarray, np.ndarray, float, bool, bool]:
         """Apply a policy's sample [A], in [-1, 1] units or one-hot.

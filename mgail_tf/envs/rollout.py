@@ -1,5 +1,6 @@
 """Stepping environments with a NumPy policy."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
@@ -139,6 +140,11 @@ class Collector(Resumable):
         self, policy: Policy | SteppedPolicy, steps: int, stochastic: bool
     ) -> Iterator[Episode]:
         rng = self._rng if stochastic else None
+        if self._state is not None and self.env.taken_over:
+            self.abandon()
+            found = "found an object that something else resets too, whose open episode is left"
+            expected = "give each a function that makes it"
+            warnings.warn(f"{self.env.spec.env_id}: {found}; {expected}", stacklevel=2)
         while steps > 0:
             continued = self._state is not None
             states = [self._begin() if self._state is None else self._state]

@@ -197,3 +197,15 @@ def test_an_interrupted_episode_is_not_continued():
 
 def _interrupt(state, rng):
     raise KeyboardInterrupt
+
+
+def test_an_open_episode_that_another_one_took_over_is_left():
+    shared = gymnasium.make("ToyLinear-v0")
+    first, second = (Collector(make(shared, seed), np.random.default_rng(0)) for seed in (0, 1))
+    first.collect(LinearExpert(), 20)
+    second.collect(LinearExpert(), 10)
+    with pytest.warns(UserWarning, match="something else resets too.*a function that makes it"):
+        (begun,) = first.collect(LinearExpert(), 5)
+    assert not begun.continued and first.length == 5
+    first.collect(LinearExpert(), 5)  # nobody else has reset it since, which is no warning
+    assert first.length == 10

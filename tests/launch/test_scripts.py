@@ -21,6 +21,7 @@ from mgail_tf.config.presets import PRESETS
 from mgail_tf.envs.gym_env import make
 from mgail_tf.policies import experts
 from tests import toys
+from tests.checks import refusal
 from tests.launch.running import ROOT, SCRIPTS, rows_of, run
 
 PNG = b"\x89PNG"
@@ -108,6 +109,24 @@ def test_environment_of_a_policy_is_what_its_run_says(tmp_path):
         assert _flags.environment_of_policy(given) == described
         given["env_kwargs"] = "{}"
         assert _flags.environment_of_policy(given) == {"task": "Acrobot-v1", "env_kwargs": "{}"}
+
+
+def test_environment_of_a_policy_has_the_time_limit_and_the_wrappers_of_its_run(tmp_path):
+    (tmp_path / "policies").mkdir()
+    experts.load("acrobot", make("acrobot", 0).spec).save(tmp_path / "policies/step_10.npz")
+    given = {"policy": str(tmp_path / "policies/step_10.npz"), "env_kwargs": None}
+    config = {"task": "Acrobot-v1", "max_steps": 50}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    limited = _flags.environment_of_policy(given)
+    assert limited == {"task": "Acrobot-v1", "env_kwargs": '{"max_episode_steps": 50}'}
+    assert (
+        make(_flags.environment({**limited, "import": []}, "Acrobot-v1")[1], 0).spec.max_steps == 50
+    )
+    (tmp_path / "config.json").write_text(json.dumps(config | {"max_steps": 500}))
+    assert _flags.environment_of_policy(given) == {"task": "Acrobot-v1", "env_kwargs": ""}
+    (tmp_path / "config.json").write_text(json.dumps(config | {"wrappers": ["RescaleAction"]}))
+    refused = refusal(tmp_path, _flags.environment_of_policy, given)
+    assert refused.startswith("found a run in RescaleAction, expected none as of Acrobot-v1")
 
 
 @pytest.mark.parametrize("content", ["[1, 2]", "{}", "{", '"task"'])
