@@ -16,7 +16,6 @@ Files of other formats are read by `mgail_tf.data.formats`.
 import dataclasses
 import hashlib
 import io
-import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +27,7 @@ from numpy.typing import ArrayLike
 from mgail_tf.data import formats
 from mgail_tf.data.formats import Recorded
 from mgail_tf.data.summary import Summary, summarise
+from mgail_tf.env_ids import is_other_version, warn_of_version
 from mgail_tf.errors import UNREADABLE, BadInput, one_line
 from mgail_tf.files import check_absent, make_folder, write_whole
 from mgail_tf.types import Episode, Spec, StateActions
@@ -36,7 +36,6 @@ _LARGEST = 1 << 30  # bytes out of a file that is 20 times smaller
 _REQUIRED = ("states", "actions", "lengths", "terminated", "env_id")
 _OPTIONAL = ("rewards", "ends_recorded")
 # A Gymnasium id, without the module that registers it.
-_ENV_ID = re.compile(r"(?:(?P<namespace>.+)/)?(?P<name>[^/]+?)(?:-v(?P<version>\d+))?")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,8 +79,7 @@ class Demonstrations:
 
         Args:
             path: of the file or folder, or "minari:ID".
-            env_id: of the environment that they fit, where the file does not say; "" if that is
-                not to be checked.
+            env_id: of the environment that they fit, whatever the file says; "": as it says.
 
         Raises:
             BadInput: one line naming the file, the field, what was found and what was expected.
@@ -101,7 +99,7 @@ class Demonstrations:
         arrays = _read(path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         checked = _checked(str(path), arrays)
-        checked["env_id"] = checked["env_id"] or env_id
+        checked["env_id"] = env_id or checked["env_id"]
         return cls(**checked, source=str(path), sha256=digest)._with_return()
 
     @classmethod
@@ -113,7 +111,7 @@ class Demonstrations:
 
         Args:
             dataset: a dataset's id, such as "mujoco/hopper/expert-v0", or a `MinariDataset`.
-            env_id: of the environment, where the dataset does not say.
+            env_id: of the environment, whatever the dataset says; "": as it says.
 
         Raises:
             BadInput: the dataset cannot be had, its spaces are not ones that can be flattened, or
@@ -238,7 +236,7 @@ class Demonstrations:
             "actions": _joined(source, "actions", recorded.actions),
             "lengths": np.array([len(np.asarray(a)) for a in recorded.actions]),
             "terminated": np.asarray(recorded.terminated, bool),
-            "env_id": np.array(recorded.env_id or env_id),
+            "env_id": np.array(env_id or recorded.env_id),
             "ends_recorded": np.array(recorded.ends_recorded),
         }
         if recorded.rewards is not None:
@@ -424,20 +422,12 @@ class Demonstrations:
         """
         name, other_version = self.source, False
         if self.env_id:
-            found, expected = _parts_of(self.env_id), _parts_of(spec.env_id)
-            unknown = not found[0] or not expected[0]
-            if found[1] != expected[1] or not (unknown or found[0] == expected[0]):
-                _check(name, "env_id", self.env_id, spec.env_id)
-            other_version = found[2] != expected[2]
+            other_version = is_other_version(name, self.env_id, spec.env_id)
         _check(name, "states: size", self.states.shape[1:], (spec.state_size,))
         actions = _applied(name, self.actions, spec)
         if not other_version:
             return dataclasses.replace(self, actions=actions)
-        warnings.warn(
-            f"{name}: env_id: found {self.env_id}, another version of {spec.env_id}; states and "
-            "actions have the same sizes, and are taken to mean the same",
-            stacklevel=2,
-        )
+        warn_of_version(name, self.env_id, spec.env_id)
         return dataclasses.replace(self, actions=actions, env_id=spec.env_id)
 
     def summary(self, spec: Spec | None = None) -> Summary:
@@ -544,14 +534,6 @@ def fitting(demonstrations: Any, spec: Spec) -> Demonstrations:
         found, expected = type(demonstrations).__name__, "expected mgail_tf.Demonstrations"
         raise BadInput(f"demonstrations: found a {found}, {expected} (Demonstrations.load(path))")
     return demonstrations.for_spec(spec)
-
-
-def _parts_of(env_id: str) -> tuple[str, str, str]:
-    """Return the namespace, the name and the version of a Gymnasium id; "" for what it lacks."""
-    match = _ENV_ID.fullmatch(env_id.rpartition(":")[2])
-    if not match:
-        return "", env_id, ""
-    return match["namespace"] or "", match["name"], match["version"] or ""
 
 
 def _length(source: str, field: str, part: ArrayLike) -> int:

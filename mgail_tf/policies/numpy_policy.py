@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from mgail_tf.data.normaliser import Normaliser
+from mgail_tf.env_ids import is_other_version, warn_of_version
 from mgail_tf.errors import UNREADABLE, BadInput
 from mgail_tf.files import check_absent, make_folder, to_json, written_whole
 from mgail_tf.types import Spec
@@ -162,10 +163,13 @@ class NumpyPolicy(NamedTuple):
             )
         except UNREADABLE as error:
             raise BadInput(f"{path}: not a policy file ({' '.join(str(error).split())})") from error
-        found_spec = spec._replace(env_id=env_id, discrete=discrete, state_size=size)
+        other_version = is_other_version(str(path), env_id, spec.env_id)
+        found_spec = spec._replace(discrete=discrete, state_size=size)
         for field, found, expected in _fit(policy, found_spec):
             if found != expected:
                 raise BadInput(f"{path}: {field}: found {found}, expected {expected}")
+        if other_version:
+            warn_of_version(str(path), env_id, spec.env_id)
         return policy
 
     def export(
@@ -205,7 +209,6 @@ class NumpyPolicy(NamedTuple):
 def _fit(policy: NumpyPolicy, found: Spec) -> Iterator[tuple[str, object, object]]:
     """Yield (field, found, expected) of everything that must fit."""
     spec = policy.spec
-    yield "env_id", found.env_id, spec.env_id
     yield "discrete", found.discrete, spec.discrete
     yield "activation is known", policy.activation in _ACTIVATIONS, True
     yield "output is known", policy.output in _ACTIVATIONS, True
@@ -279,10 +282,14 @@ def check_described(path: Path, metadata: Mapping[str, Any], spec: Spec) -> None
     Raises:
         BadInput: names the first entry of its metadata that differs.
     """
-    for name in ("env_id", "state_size", "action_size", "discrete"):
+    env_id = str(metadata.get("env_id"))
+    other_version = is_other_version(str(path), env_id, spec.env_id)
+    for name in ("state_size", "action_size", "discrete"):
         found, expected = metadata.get(name), getattr(spec, name)
         if found != expected:
             raise BadInput(f"{path}: {name}: found {found}, expected {expected}")
+    if other_version:
+        warn_of_version(str(path), env_id, spec.env_id)
 
 
 def predicted(policy: Any, observation: Any, rng: np.random.Generator | None) -> np.ndarray:

@@ -162,6 +162,15 @@ def test_policy_of_another_environment_or_sizes_is_refused(policy, kind, tmp_pat
     assert named in _refusal(path, spec._replace(**change(spec)))
 
 
+def test_policy_of_another_version_is_taken_with_a_warning(tmp_path):
+    spec, path = SPECS["gaussian"], tmp_path / "policy.npz"
+    examples.policy_of("gaussian").save(path)
+    name = spec.env_id.split("-v")[0]
+    with pytest.warns(UserWarning, match=f"found {spec.env_id}, another version of {name}-v99"):
+        policy = NumpyPolicy.load(path, spec._replace(env_id=f"{name}-v99"))
+    assert policy.spec.env_id == f"{name}-v99"
+
+
 @pytest.mark.parametrize("wrong", ["batch", "scalar", "nan"])
 def test_what_is_no_observation_is_refused(policy, kind, wrong):
     states = examples.some_states(kind)

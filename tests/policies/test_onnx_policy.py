@@ -224,7 +224,7 @@ def test_missing_damaged_and_foreign_files_are_refused(path, tmp_path):
     model = onnx.load_from_string(whole)
     del model.metadata_props[:]  # as another program's
     onnx.save_model(model, path)
-    assert refusal(path, OnnxPolicy, path, spec).startswith("env_id: found None")
+    assert refusal(path, OnnxPolicy, path, spec).startswith("env_id: found None, expected ")
 
 
 @pytest.mark.parametrize("package", ["onnx", "onnxruntime"])

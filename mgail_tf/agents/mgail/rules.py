@@ -181,7 +181,8 @@ def seen_components(shown: np.ndarray, first: Steps, demonstrated: Steps | None)
     Args:
         shown: demonstrated states [M, S].
         first: the first steps.
-        demonstrated: None: pairs are left out, so that no step is whole.
+        demonstrated: None: pairs are left out, so that no step is whole, and nothing tells whether
+            what never varies in the first steps is noise; it is left out then.
 
     Returns:
         Indices [s] in rising order. If none would be left, those that vary; if none does, all.
