@@ -341,7 +341,7 @@ def environment_of_policy(get: Mapping[str, Any]) -> dict[str, str]:
     """
     named = get.get("policy") or next(iter(get.get("policies") or []), None)
     if not named or not Path(named).exists():
-        return {}
+        return {"task": named} if named in TASKS else {}  # then it is a released one
     path, kind = policy_file(Path(named))
     # policies/step_100.npz is one of a run too
     folder = path.parent.parent if path.parent.name == "policies" else path.parent

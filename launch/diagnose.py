@@ -13,6 +13,7 @@ import _flags
 from absl import flags
 
 import mgail_tf as mg
+from mgail_tf.files import check_absent
 from mgail_tf.reporting import plots
 
 FLAGS = _flags.define()
@@ -25,6 +26,8 @@ def job(get: dict[str, Any]) -> None:
         raise mg.BadInput(f"found {len(get['runs'])} folders, expected one, of a run")
     folder = Path(get["runs"][0])
     picture = plots.check_picture(Path(get["out"] or folder / "diagnosis.png"))
+    if get["out"]:
+        check_absent(picture)
     print(f"{picture}: {', '.join(plots.diagnose(folder, picture))}")
 
 

@@ -44,6 +44,9 @@ def job(get: dict[str, Any]) -> None:
         taken = held.sample(min(count or len(held), len(held)), every, get["seed"])
         which = "1 trajectory" if len(taken) == 1 else f"{len(taken)} trajectories"
         pairs = "all pairs" if every == 1 else f"one pair in {every}"
+        if count and count > len(held):
+            advice = f"give train_mgail.py --num_trajectories={len(held)}"
+            print(f"\nThe paper's smallest dataset has {count} trajectories: {advice}")
         print(f"\nMGAIL on {spec.env_id} with {which}, {pairs}, where a setting is not given:")
         print(rules.conclusions(taken, spec))
     if picture:

@@ -1,7 +1,9 @@
 """The two errors that are a user's to see, each with a one-line message."""
 
+import operator
 import zipfile
 import zlib
+from typing import Any
 
 
 class BadInput(ValueError):
@@ -29,6 +31,19 @@ class Diverged(ArithmeticError):
     def __reduce__(self) -> tuple[type, tuple[str, float, int, str]]:
         """Return how it is made again in another process."""
         return type(self), (self.metric, self.value, self.iteration, self._where)
+
+
+def whole(name: str, value: Any) -> int:
+    """Return a count as an integer.
+
+    Raises:
+        BadInput: it is none; a float such as 1e6 is none either.
+    """
+    try:
+        return operator.index(value)
+    except TypeError:
+        found, expected = f"found {value!r}", "expected a whole number such as 1000"
+        raise BadInput(f"{name}: {found}, {expected}") from None
 
 
 def one_line(error: BaseException) -> str:

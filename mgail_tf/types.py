@@ -37,7 +37,7 @@ class Leaf(NamedTuple):
         """
         value: Any = observation
         for key in self.path:
-            if not (isinstance(value, Mapping) if isinstance(key, str) else _is_tuple(value)):
+            if not (isinstance(value, Mapping) or (isinstance(key, int) and _is_tuple(value))):
                 raise ValueError(f"{self.name}: found no such entry")
             try:
                 value = value[key]

@@ -301,6 +301,16 @@ def test_what_is_of_another_kind_is_refused_in_one_line():
         ("config", lambda: mg.GAIL(env, demos, mg.MGAILConfig())),
         ("evaluate", lambda: mg.evaluate(agent, env)),
         ("env_steps", lambda: mg.MGAIL(env, demos, CONFIGS["mgail"]).learn(0)),
+        ("env_steps", lambda: mg.GAIL(env, demos, CONFIGS["gail"]).learn("runs/mine")),
+        ("env_steps", lambda: mg.GAIL(env, demos, CONFIGS["gail"]).learn(1e6)),
+        ("run_dir", lambda: agent.learn(2000)),
+        ("episodes", lambda: agent.learn("runs/mine", episodes=2.5)),
+        ("num_trajectories", lambda: demos.sample(2.0)),
+        ("subsample", lambda: demos.sample(every=2.5)),
+        ("held_out", lambda: demos.held_out("1")),
+        ("episodes", lambda: mg.record(env, lambda state: [0.0], 2.0)),
+        ("episodes", lambda: mg.evaluate(agent.policy, env, 1e2)),
+        ("seed", lambda: mg.make(env, 0.5)),
     ):
         with pytest.raises(mg.BadInput, match=f"^{field}: found") as error:
             wrong()

@@ -421,13 +421,16 @@ class MGAILConfig:
         """Refuse a budget that leaves no step to learn from.
 
         Raises:
-            BadInput: it is at most `prefill_steps`, or the buffer cannot hold the clone's steps and
-                some of the agent's.
+            BadInput: it is at most `prefill_steps`, the clone may take all of it, or the buffer
+                cannot hold the clone's steps and some of the agent's.
         """
         if env_steps <= self.prefill_steps:
             expected = f"more than {self.prefill_steps}, prefill_steps, after which updates begin"
             raise BadInput(f"env_steps: found {env_steps}, expected {expected}")
         cloned = 2 * int(self.clone_share * (env_steps - self.prefill_steps))
+        if cloned >= env_steps - self.prefill_steps:
+            expected = "less than 0.5, as the clone may take twice that share"
+            raise BadInput(f"clone_share: found {self.clone_share:g}, expected {expected}")
         if cloned >= self.replay_capacity:
             expected = f"more than {cloned}, twice the steps of the clone (clone_share)"
             raise BadInput(f"replay_capacity: found {self.replay_capacity}, expected {expected}")

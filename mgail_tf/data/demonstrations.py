@@ -28,7 +28,7 @@ from mgail_tf.data import formats
 from mgail_tf.data.formats import Recorded
 from mgail_tf.data.summary import Summary, summarise
 from mgail_tf.env_ids import is_other_version, warn_of_version
-from mgail_tf.errors import UNREADABLE, BadInput, one_line
+from mgail_tf.errors import UNREADABLE, BadInput, one_line, whole
 from mgail_tf.files import check_absent, make_folder, write_whole
 from mgail_tf.types import Episode, Spec, StateActions
 
@@ -351,7 +351,8 @@ class Demonstrations:
         Raises:
             BadInput: there are fewer episodes, `every` is less than 1 or `seed` less than 0.
         """
-        count = len(self) if trajectories is None else trajectories
+        count = len(self) if trajectories is None else whole("num_trajectories", trajectories)
+        every = whole("subsample", every)
         if not 1 <= count <= len(self):
             found = f"num_trajectories: found {count}, expected 1 to {len(self)}"
             raise BadInput(f"{self.source}: {found}")
@@ -368,14 +369,14 @@ class Demonstrations:
         Raises:
             BadInput: there are fewer episodes, or `seed` is less than 0.
         """
-        if not 1 <= trajectories <= len(self):
+        if not 1 <= whole("held_out", trajectories) <= len(self):
             found = f"held_out: found {trajectories}, expected 1 to {len(self)}"
             raise BadInput(f"{self.source}: {found}")
         return self._chosen(sorted(self._shuffled(seed)[-trajectories:]))
 
     def _shuffled(self, seed: int) -> list[int]:
         """Return the numbers of all episodes in the order in which a seed chooses them."""
-        if seed < 0:
+        if whole("seed", seed) < 0:
             raise BadInput(f"{self.source}: seed: found {seed}, expected at least 0")
         return np.random.default_rng(seed).permutation(len(self)).tolist()
 
@@ -599,6 +600,13 @@ def _kinds(arrays: dict[str, np.ndarray]) -> Iterator[tuple[str, bool, str]]:
         yield field, arrays[field].dtype.kind in "fiu", "numbers"
 
 
+def _text(array: np.ndarray) -> str:
+    """Return a text that an array holds, in whatever way it was put there."""
+    value = np.asarray(array).ravel().tolist()
+    value = value[0] if len(value) == 1 else value
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
 def _checked(name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
     """Return the fields of `Demonstrations` out of arrays by the schema.
 
@@ -637,7 +645,7 @@ def _checked(name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
         "rewards": rewards,
         "lengths": lengths.astype(np.int64),
         "terminated": arrays["terminated"],
-        "env_id": str(arrays["env_id"]),
+        "env_id": _text(arrays["env_id"]),
         "expert_return": np.nan,
         "ends_recorded": bool(np.all(arrays.get("ends_recorded", True))),
     }

@@ -7,8 +7,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from mgail_tf.envs.gym_env import EnvLike, apart_from, make
-from mgail_tf.envs.rollout import Collector, Policy, SteppedPolicy
-from mgail_tf.errors import BadInput
+from mgail_tf.envs.rollout import Collector, Policy, SteppedPolicy, check_act
+from mgail_tf.errors import BadInput, whole
 from mgail_tf.types import Episode, Spec
 
 EVALUATION_SEED = 1_000_000  # apart from every training seed
@@ -76,7 +76,8 @@ def evaluate(
     if not (hasattr(policy, "act") or hasattr(policy, "at")):
         found = type(policy).__name__
         raise BadInput(f"evaluate: found a {found}, expected a policy (an agent's .policy)")
-    if episodes < 1 or mode not in MODES:
+    check_act(policy)
+    if whole("episodes", episodes) < 1 or mode not in MODES:
         expected = f"1 or more, {' or '.join(MODES)}"
         raise BadInput(f"evaluate: found {episodes} episodes, {mode}; expected {expected}")
     # the environment's own generator has the seed alone

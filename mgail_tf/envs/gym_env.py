@@ -18,7 +18,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from mgail_tf.config.tasks import TASKS
-from mgail_tf.errors import BadInput, one_line
+from mgail_tf.errors import BadInput, one_line, whole
 from mgail_tf.types import Leaf, Spec
 
 LONGEST_EPISODE = 10_000  # steps, where the environment sets no limit
@@ -360,7 +360,7 @@ def make(env: EnvLike, seed: int) -> Environment:
             are made of Box, Discrete, MultiDiscrete, MultiBinary, Dict and Tuple, actions are a Box
             or Discrete. Or the seed is negative.
     """
-    if seed < 0:
+    if whole("seed", seed) < 0:
         raise BadInput(f"seed: found {seed}, expected at least 0")
     made = _made(env)
     env_id = made.spec.id if made.spec else type(made.unwrapped).__name__

@@ -1,5 +1,6 @@
 """Stepping environments with a NumPy policy."""
 
+import inspect
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
@@ -8,6 +9,7 @@ import numpy as np
 
 from mgail_tf.checkpoint import Resumable
 from mgail_tf.envs.gym_env import Environment
+from mgail_tf.errors import BadInput
 from mgail_tf.types import Episode, Spec
 
 
@@ -31,6 +33,25 @@ def at_step(policy: Policy | SteppedPolicy, step: int) -> Policy:
     """Return what acts at a step of an episode, counted from 0."""
     given: Any = policy
     return given.at(step) if hasattr(given, "at") else given
+
+
+def check_act(policy: Policy | SteppedPolicy) -> None:
+    """Refuse an object whose `act` is of another kind than a policy's.
+
+    Raises:
+        BadInput: it does not take a state and a generator.
+    """
+    act = getattr(policy, "act", None)
+    try:
+        if act is not None:
+            inspect.signature(act).bind(None, None)
+    except TypeError:
+        name = type(policy).__name__
+        expected = "act(state, rng); `record` takes a function of an observation too"
+        found = f"act{inspect.signature(act)}"
+        raise BadInput(f"policy: {name}: found {found}, expected {expected}") from None
+    except ValueError:  # one without a signature, as of a compiled module
+        pass
 
 
 class RandomPolicy:

@@ -166,8 +166,9 @@ def load_policy(path: str | Path, spec: Spec | None = None) -> AnyPolicy:
     """Read a policy.npz of any kind, and check that it fits the environment.
 
     Args:
-        path: the file, or the name of one of the paper's tasks: the policy of MGAIL that
-            `launch/release_policies.py` has written for it, as in `load_policy("hopper")`.
+        path: the file, or the folder of a finished run; or the name of one of the paper's tasks:
+            the policy of MGAIL that `launch/release_policies.py` has written for it, as in
+            `load_policy("hopper")`.
         spec: of the environment: `mgail_tf.make(env, 0).spec`. None: of the one that the file
             names, of an id of the paper's tasks that task.
 
@@ -177,6 +178,8 @@ def load_policy(path: str | Path, spec: Spec | None = None) -> AnyPolicy:
     """
     if str(path) in TASKS and not Path(path).exists():
         path = released_path(str(path))
+    if (inside := Path(path) / "policy.npz").exists():
+        path = inside
     arrays = read_arrays(path)
     if spec is None:
         if "env_id" not in arrays:

@@ -14,8 +14,8 @@ from mgail_tf.config.tasks import TASKS
 from mgail_tf.data.demonstrations import Demonstrations
 from mgail_tf.envs.evaluation import evaluate_random
 from mgail_tf.envs.gym_env import EnvLike, Observed, make, observed
-from mgail_tf.envs.rollout import Collector
-from mgail_tf.errors import BadInput, one_line
+from mgail_tf.envs.rollout import Collector, check_act
+from mgail_tf.errors import BadInput, one_line, whole
 from mgail_tf.policies.numpy_policy import NumpyPolicy, sha256
 from mgail_tf.types import Spec
 
@@ -141,9 +141,10 @@ def record(
         BadInput: the environment cannot be made or stepped, or the policy raises something or
             returns what is no action.
     """
-    if episodes < 1:
+    if whole("episodes", episodes) < 1:
         raise BadInput(f"record: found {episodes} episodes, expected at least 1")
     if hasattr(policy, "act") or hasattr(policy, "at"):
+        check_act(policy)
         acting, environment = policy, make(env, seed)
     else:
         function: Callable[[Any], Any] = policy

@@ -10,7 +10,7 @@ import numpy as np
 
 from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import check_absent, make_folder, write_whole
-from mgail_tf.policies.numpy_policy import NumpyPolicy, check_described, described
+from mgail_tf.policies.numpy_policy import NumpyPolicy, check_described, described, predicted
 from mgail_tf.types import Spec
 
 OPSET = 17  # of 2022: what runtimes of the last years know
@@ -148,13 +148,17 @@ class OnnxPolicy:
             BadInput: not an exported policy, one of another environment or for other sizes, or
                 `onnxruntime` is not installed.
         """
-        self._path, self._spec = Path(path), spec
+        self._path, self.spec = Path(path), spec
         self._session, metadata = opened(self._path)
         check_described(self._path, metadata, spec)
 
     def actions(self, states: np.ndarray) -> np.ndarray:
         """Return actions in environment units, [B, A] or [B], of float32 states [B, S]."""
         return self._session.run(["actions"], {"states": states})[0]
+
+    def predict(self, observation: Any, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the mean or most probable action, see `NumpyPolicy.predict`."""
+        return predicted(self, observation, rng)
 
     def act(self, state: np.ndarray, rng: np.random.Generator | None) -> np.ndarray:
         """Return the mode [A] in [-1, 1] units or one-hot for a state [S].
@@ -165,9 +169,9 @@ class OnnxPolicy:
         if rng is not None:
             raise BadInput(f"{self._path}: found a policy that is deterministic only, no sampling")
         action = self.actions(np.asarray(state, np.float32)[None])[0]
-        if self._spec.discrete:
-            return self._spec.one_hot(action)
-        return self._spec.scale_actions(action.ravel())
+        if self.spec.discrete:
+            return self.spec.one_hot(action)
+        return self.spec.scale_actions(action.ravel())
 
 
 def _imported(name: str) -> Any:

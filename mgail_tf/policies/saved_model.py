@@ -13,7 +13,13 @@ import tensorflow as tf
 from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import check_free, to_json
 from mgail_tf.policies.composed import MixturePolicy, NonstationaryPolicy, stacked
-from mgail_tf.policies.numpy_policy import NumpyPolicy, check_described, described, read_description
+from mgail_tf.policies.numpy_policy import (
+    NumpyPolicy,
+    check_described,
+    described,
+    predicted,
+    read_description,
+)
 from mgail_tf.types import Leaf, Spec
 
 _ACTIVATIONS = {"relu": tf.nn.relu, "tanh": tf.tanh, "linear": tf.identity}
@@ -313,9 +319,13 @@ class SavedPolicy:
             reason = str(error).splitlines()[0]
             raise BadInput(f"{path}: not an exported policy ({reason})") from error
         check_described(path, metadata, spec)
-        self._spec = spec
+        self.spec = spec
         if metadata.get("kind") == "nonstationary":
             self.at = self._at
+
+    def predict(self, observation: Any, rng: np.random.Generator | None = None) -> np.ndarray:
+        """Return the action for an observation, see `NumpyPolicy.predict`."""
+        return predicted(self, observation, rng)
 
     def _at(self, step: int) -> "_SavedStep":
         """Return the policy that acts at a step of an episode, counted from 0."""
@@ -338,9 +348,9 @@ class SavedPolicy:
             seed = tf.constant(int(rng.integers(1 << 62)), tf.int64)
             result = self._model.signatures["sample"](**given, seed=seed)
         action = result["actions"].numpy()[0]
-        if self._spec.discrete:
-            return self._spec.one_hot(action)
-        return self._spec.scale_actions(action.ravel())
+        if self.spec.discrete:
+            return self.spec.one_hot(action)
+        return self.spec.scale_actions(action.ravel())
 
 
 class _SavedStep(NamedTuple):

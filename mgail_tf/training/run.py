@@ -5,6 +5,7 @@ Agents call it in `learn`, so that scripts and Python do the same.
 
 import dataclasses
 import math
+import os
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from mgail_tf.envs.evaluation import (
     normalised,
 )
 from mgail_tf.envs.gym_env import EnvLike, close, copy_of
-from mgail_tf.errors import BadInput
+from mgail_tf.errors import BadInput, whole
 from mgail_tf.policies import experts
 from mgail_tf.policies.composed import AnyPolicy, load_policy
 from mgail_tf.policies.match import compare, match
@@ -179,14 +180,16 @@ def learn(
         KeyboardInterrupt: Ctrl-C was pressed; the run was saved before.
     """
     task = task_of(agent.spec)
-    total = budget(agent.algorithm, task) if total is None else total
+    total = budget(agent.algorithm, task) if total is None else whole(agent.unit, total)
+    if not isinstance(run_dir, str | os.PathLike | None):
+        raise BadInput(f"run_dir: found {run_dir!r}, expected a path")
     if agent.unit == "env_steps":
         agent.config.check_budget(total)
     if keep not in ("final", "best_match"):
         raise BadInput(f"keep: found {keep!r}, expected 'final' or 'best_match'")
     if keep == "best_match" and (agent.demonstrations is None or run_dir is None):
         raise BadInput("keep: found 'best_match', expected demonstrations and a run directory")
-    if episodes < 1:
+    if whole("episodes", episodes) < 1:
         raise BadInput(f"episodes: found {episodes}, expected at least 1")
     if held_out is not None:
         held_out = fitting(held_out, agent.spec)

@@ -251,8 +251,9 @@ class Run:
             expected = f"expected the {size} that the checkpoint knows of; choose another folder"
             raise BadInput(f"{rows}: found {held} bytes, {expected}")
         if self._grown:
-            write_whole(self.path / "config.json", to_json(self._grown))
+            # in this order: killed between, it is a run that goes on, and not a finished one
             (self.path / "final.json").unlink(missing_ok=True)
+            write_whole(self.path / "config.json", to_json(self._grown))
         shutil.rmtree(self.path / "tensorboard", ignore_errors=True)
         self._summaries = summaries = Summaries(self.path / "tensorboard")
         if rows.exists():

@@ -118,6 +118,25 @@ def test_same_episodes_give_the_same_bytes_which_the_sha256_names(path, loaded, 
     assert loaded.sha256 == Demonstrations.load(again).sha256 == digest
 
 
+def test_a_file_of_which_pairs_are_left_out_is_not_written(loaded, tmp_path):
+    chosen = loaded.sample(every=2)
+    for write in (chosen.save, chosen.to_minari):
+        said = refusal(loaded.source, write, tmp_path / "half.npz")
+        assert "found one pair in 2, expected every pair" in said
+    assert not (tmp_path / "half.npz").exists()
+
+
+def test_a_given_id_replaces_the_one_in_the_file(path, loaded):
+    assert Demonstrations.load(path, "Rail-v0").env_id == "Rail-v0"
+    assert Demonstrations.load(path).env_id == loaded.env_id != "Rail-v0"
+
+
+@pytest.mark.parametrize("array", [np.array(["Rail-v0"]), np.array(b"Rail-v0"), np.str_("Rail-v0")])
+def test_an_id_is_a_text_however_it_was_put_into_an_array(path, array):
+    _rewrite(path, env_id=array)
+    assert Demonstrations.load(path).env_id == "Rail-v0"
+
+
 def test_return_mean_is_over_episodes(loaded, episodes):
     by_hand = sum(float(r) for e in episodes for r in e.rewards) / 4
     assert abs(loaded.return_mean - by_hand) < 1e-12

@@ -21,6 +21,7 @@ SPACES = [
     Dict(
         {"b": Box(0, 255, (3,), np.uint8), "a": Tuple((MultiBinary(2), Dict({"c": Discrete(4)})))}
     ),
+    Dict({0: Box(-1.0, 1.0, (2,)), 1: Tuple((Discrete(2), Dict({7: MultiBinary(1)})))}),
 ]
 
 

@@ -367,6 +367,7 @@ CASES = [  # script, its flags beside those above, file or flag or setting in th
     ("diagnose", "no", "no/progress.csv: ", 2),
     ("diagnose", "columns", "columns/progress.csv: ", 2),
     ("diagnose", "full --out=a", "a: found no suffix", 2),
+    ("diagnose", "full --out=old.png", "old.png: exists", 2),
     ("compare_runs", "--out=a.png", "found no folder", 2),
     ("compare_runs", "no --out=a.png", "no: found no config.json", 2),
     ("compare_runs", "full --out=a.png", "full: not a run that can be compared", 2),

@@ -144,6 +144,10 @@ def test_every_policy_may_lie_in_the_home_folder(tmp_path, capsys, monkeypatch):
     assert f"{tmp_path / 'one'}" in capsys.readouterr().err
 
 
+def test_a_released_policy_is_of_its_task():
+    assert _flags.environment_of_policy({"policy": "ant", "env_kwargs": None}) == {"task": "ant"}
+
+
 def test_without_a_policy_no_environment_is_known(tmp_path):
     assert _flags.environment_of_policy({"policy": None, "policies": []}) == {}
     assert _flags.environment_of_policy({"policy": str(tmp_path / "no.npz")}) == {}

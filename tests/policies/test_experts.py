@@ -84,6 +84,13 @@ def test_actions_outside_the_bounds_are_recorded_as_applied():
     assert (shown.actions == 2.0).all()
 
 
+class _Acting:
+    """An agent of another package."""
+
+    def act(self, observation):
+        return [0.0]
+
+
 @pytest.mark.parametrize(
     ("policy", "named"),
     [
@@ -96,6 +103,7 @@ def test_actions_outside_the_bounds_are_recorded_as_applied():
         (lambda observation: [np.nan], "found [nan], expected an action"),
         (3, "found a int, expected a function"),
         (None, "found a NoneType, expected a function"),
+        (_Acting(), "_Acting: found act(observation), expected act(state, rng)"),
     ],
 )
 def test_what_goes_wrong_in_a_controller_is_one_line(policy, named):

@@ -5,6 +5,7 @@ import pytest
 
 from mgail_tf.data.normaliser import Normaliser
 from mgail_tf.networks.policy import to_numpy
+from mgail_tf.policies.composed import load_policy
 from mgail_tf.policies.numpy_policy import NumpyPolicy
 from tests.checks import check_damage, refusal
 from tests.policies import examples
@@ -160,6 +161,13 @@ def test_policy_of_another_environment_or_sizes_is_refused(policy, kind, tmp_pat
     spec, path = SPECS[kind], tmp_path / "policy.npz"
     policy.save(path)
     assert named in _refusal(path, spec._replace(**change(spec)))
+
+
+def test_policy_is_read_from_the_folder_of_its_run(tmp_path):
+    policy = examples.policy_of("gaussian")
+    policy.save(tmp_path / "policy.npz")
+    found = load_policy(tmp_path, SPECS["gaussian"])
+    np.testing.assert_array_equal(found.weights[0], policy.weights[0])
 
 
 def test_policy_of_another_version_is_taken_with_a_warning(tmp_path):

@@ -109,6 +109,13 @@ def test_actions_have_the_shape_that_the_file_says(path):
     )
 
 
+def test_loaded_file_predicts_what_the_environment_takes(policy, kind, path):
+    policy.export(path, format="onnx")
+    state = examples.central_state(kind)
+    found = OnnxPolicy(path, SPECS[kind]).predict(state)
+    np.testing.assert_allclose(found, policy.predict(state), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("batch", [0, 1, 7])
 def test_any_batch_is_taken(policy, kind, path, batch):
     policy.export(path, format="onnx")

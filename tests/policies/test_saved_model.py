@@ -209,6 +209,7 @@ def test_loaded_policy_acts_as_the_numpy_one(policy, exported, kind):
     np.testing.assert_array_equal(drawn[0], drawn[1])
     assert len(np.unique(drawn, axis=0)) > 1
     assert drawn[0].shape == (spec.action_size,)
+    np.testing.assert_allclose(saved.predict(state), policy.predict(state), rtol=1e-5, atol=1e-5)
 
 
 # -- what is refused -------------------------------------------------------------------------

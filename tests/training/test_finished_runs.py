@@ -91,4 +91,5 @@ def test_own_demonstrations_are_the_score_s_unit(run_dir, tmp_path, rewarded):
 
 def test_score_is_unknown_where_the_expert_is_no_better_than_chance():
     assert np.isnan(normalised(-200.0, -200.0, -200.0))
+    assert np.isnan(normalised(0.0, 10.0, 5.0))
     assert normalised(-110.0, -200.0, -100.0) == 0.9

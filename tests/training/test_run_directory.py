@@ -191,6 +191,23 @@ def test_a_finished_run_goes_on_from_the_checkpoint_that_it_kept(tmp_path):
     assert not (path / "checkpoints").exists()
 
 
+def test_a_kill_while_a_finished_run_begins_to_go_on_leaves_no_finished_one(tmp_path, monkeypatch):
+    path = tmp_path / "run"
+    _take_steps(path, 5, keep=True)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(run_directory, "write_whole", killed)
+        with pytest.warns(UserWarning, match="goes on to 8"):
+            _take_steps(path, 8, resume=True)
+    assert not finished(path, {"algorithm": "toy", "env_steps": 8})
+    with pytest.warns(UserWarning, match="goes on to 8"):
+        assert _take_steps(path, 8, resume=True) == 5
+    assert _steps(path) == list(range(1, 9))
+
+
 def test_a_finished_run_without_one_says_so_and_is_left_as_it_was(tmp_path):
     path = tmp_path / "run"
     _take_steps(path, 5)

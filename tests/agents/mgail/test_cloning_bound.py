@@ -8,6 +8,7 @@ import pytest
 from mgail_tf.agents.mgail import rules
 from mgail_tf.agents.mgail.agent import MGAIL
 from mgail_tf.config.algorithms import BCConfig
+from mgail_tf.errors import BadInput
 from mgail_tf.networks.cloning import clone
 from mgail_tf.networks.policy import cloning_error, policy_for, trunk
 from mgail_tf.types import StateActions
@@ -189,10 +190,10 @@ def test_a_clone_of_discrete_actions_acts_too(discrete):
 
 
 def test_agent_that_is_restored_after_the_clone_has_acted_goes_on_bit_for_bit(shown, tmp_path):
-    changes = {"clone_share": 0.5, "prefill_steps": 60, "updates_per_call": 5}
+    changes = {"clone_share": 0.4, "prefill_steps": 60, "updates_per_call": 5}
     whole, stopped, resumed = (_agent(shown, **changes) for _ in range(3))
     steps = [steps for steps, _ in whole.iterate(160)]
-    assert steps[0] == 60 + 50
+    assert steps[0] == 60 + 40
     next(stopped.iterate(160))
     stopped.save(tmp_path / "agent.npz")
     resumed.restore(tmp_path / "agent.npz")
@@ -203,6 +204,8 @@ def test_agent_that_is_restored_after_the_clone_has_acted_goes_on_bit_for_bit(sh
 def test_a_clone_leaves_a_step_to_learn_from(shown):
     agent = _agent(shown, clone_share=0.99, prefill_steps=60)
     assert [steps for steps, _ in agent.iterate(61)] == [60, 61]
+    with pytest.raises(BadInput, match=r"^clone_share: found 0\.99, expected less than 0\.5"):
+        next(_agent(shown, clone_share=0.99, prefill_steps=60).iterate(160))
 
 
 # -- what the demonstrations' steps are good for -----------------------------------------------
