@@ -41,17 +41,18 @@ def check_act(policy: Policy | SteppedPolicy) -> None:
     Raises:
         BadInput: it does not take a state and a generator.
     """
-    act = getattr(policy, "act", None)
+    if not hasattr(policy, "act"):
+        return
     try:
-        if act is not None:
-            inspect.signature(act).bind(None, None)
+        signature = inspect.signature(policy.act)
+    except (TypeError, ValueError):  # one without a signature, as of a compiled module
+        return
+    try:
+        signature.bind(None, None)
     except TypeError:
-        name = type(policy).__name__
+        found = f"{type(policy).__name__}: found act{signature}"
         expected = "act(state, rng); `record` takes a function of an observation too"
-        found = f"act{inspect.signature(act)}"
-        raise BadInput(f"policy: {name}: found {found}, expected {expected}") from None
-    except ValueError:  # one without a signature, as of a compiled module
-        pass
+        raise BadInput(f"policy: {found}, expected {expected}") from None
 
 
 class RandomPolicy:

@@ -45,13 +45,12 @@ def release(run: Path, folder: Path) -> Path:
     if (algorithm, variant) != ("mgail", "default") or task not in TASKS:
         found, expected = f"{algorithm} {variant} on {task}", "mgail default on one of TASKS"
         raise BadInput(f"{run}: config.json: found {found}, expected {expected}")
-    for name, found, expected in (
-        ("num_trajectories", row["num_trajectories"], TASKS[task].num_trajectories),
-        ("subsample", row["subsample"], TASKS[task].subsample),
-        ("seed", row["seed"], SEED),
-    ):
-        if found != expected:
-            raise BadInput(f"{run}: {name}: found {found}, expected {expected} as of all released")
+    released = {"num_trajectories": TASKS[task].num_trajectories}
+    released |= {"subsample": TASKS[task].subsample, "seed": SEED}
+    for name, value in released.items():
+        if row[name] != value:
+            found = f"found {row[name]}, expected {value} as of all released"
+            raise BadInput(f"{run}: {name}: {found}")
     spec = make(task, 0).spec
     policy = NumpyPolicy.load(run / "policy.npz", spec)
     out = folder / task

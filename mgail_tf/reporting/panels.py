@@ -41,8 +41,8 @@ def draw_tasks(tasks: Sequence[str], picture: Path, draw: Callable[[str, Axes], 
         handles |= dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
     for axes in grid[:, 0]:
         axes.set_ylabel("normalised score")
-    where = {"loc": "outside lower center", "ncols": 2 * columns, "frameon": False}
-    figure.legend(handles.values(), handles, **where)
+    lines, names = [*handles.values()], [*handles]
+    figure.legend(lines, names, loc="outside lower center", ncols=2 * columns, frameon=False)
     figure.savefig(picture, dpi=150)
 
 

@@ -151,12 +151,12 @@ def laid_out(table: pd.DataFrame) -> list[list[str]]:
         ours, printed = rows["return_mean"], rows["paper_return_mean"]
         name = TASKS[str(task)].env_id
         line = ["" if task == before else name, str(count)]
-        for algorithm, row in rows.iterrows():
+        for _, row in rows.iterrows():
             text = f"{row['paper_return_mean']:,.1f} ± {row['paper_return_std_over_episodes']:,.1f}"
-            line.append(f"**{text}**" if printed[algorithm] == printed.max() else text)
-        for algorithm, row in rows.iterrows():
+            line.append(f"**{text}**" if row["paper_return_mean"] == printed.max() else text)
+        for _, row in rows.iterrows():
             text = f"{row['return_mean']:,.1f} ± {row['return_std_over_episodes']:,.1f}"
-            best = ours.notna().all() and ours[algorithm] == ours.max()
+            best = ours.notna().all() and row["return_mean"] == ours.max()
             text = f"**{text}** ({row['seeds']})" if best else f"{text} ({row['seeds']})"
             line.append(text if row["seeds"] else "")
         lines.append(line)
