@@ -154,16 +154,12 @@ def _sizes(folder: Path) -> Iterator[Sequence[str]]:
     """Every dataset of Table 1 that has been run: normalised scores, and of how many seeds."""
     yield "task", "trajectories", "BC", "GAIL", "MGAIL"
     table = read(folder / "table1.csv", [*CELL, "seeds", "normalised"])
-    for task, of_task in table[table["seeds"] > 0].groupby("task", sort=False):
-        for count, rows in of_task.groupby("num_trajectories"):
-            cell = rows.set_index("algorithm")
-            scores = (
-                f"{cell.loc[name, 'normalised']:.2f} ({cell.loc[name, 'seeds']})"
-                if name in cell.index
-                else ""
-                for name in ("bc", "gail", "mgail")
-            )
-            yield _name(str(task)), f"{count}", *scores
+    cells: dict[tuple[str, int], dict[str, str]] = {}
+    for row in table[table["seeds"] > 0].itertuples():
+        score = f"{row.normalised:.2f} ({row.seeds})"
+        cells.setdefault((row.task, row.num_trajectories), {})[row.algorithm] = score
+    for (task, count), scores in cells.items():
+        yield _name(task), str(count), *(scores.get(name, "") for name in ("bc", "gail", "mgail"))
 
 
 def _stability(folder: Path) -> Iterator[Sequence[str]]:
