@@ -155,9 +155,9 @@ def _sizes(folder: Path) -> Iterator[Sequence[str]]:
     yield "task", "trajectories", "BC", "GAIL", "MGAIL"
     table = read(folder / "table1.csv", [*CELL, "seeds", "normalised"])
     cells: dict[tuple[str, int], dict[str, str]] = {}
-    for row in table[table["seeds"] > 0].itertuples():
-        score = f"{row.normalised:.2f} ({row.seeds})"
-        cells.setdefault((row.task, row.num_trajectories), {})[row.algorithm] = score
+    for row in table[table["seeds"] > 0].to_dict("records"):
+        score = f"{row['normalised']:.2f} ({row['seeds']})"
+        cells.setdefault((row["task"], row["num_trajectories"]), {})[row["algorithm"]] = score
     for (task, count), scores in cells.items():
         yield _name(task), str(count), *(scores.get(name, "") for name in ("bc", "gail", "mgail"))
 
