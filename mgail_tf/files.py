@@ -12,6 +12,8 @@ import numpy as np
 
 from mgail_tf.errors import BadInput
 
+_LARGEST = 1 << 30  # bytes that any file may unpack to
+
 
 def check_free(path: Path) -> None:
     """Refuse a folder where something would be overwritten.
@@ -23,6 +25,11 @@ def check_free(path: Path) -> None:
         raise BadInput(f"{path}: is a file, expected a directory to write")
     if path.exists() and {p.name for p in path.iterdir()} - {".lock"}:
         raise BadInput(f"{path}: exists and is not empty; choose another folder or remove it")
+
+
+def most_unpacked(path: Path) -> int:
+    """Return how many bytes may come out of a packed file; more would be a trap."""
+    return max(_LARGEST, 20 * path.stat().st_size)
 
 
 def check_absent(path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = (
-    ("types", "errors", "env_ids", "files", "checkpoint"),
+    ("types", "errors", "env_ids", "optional", "files", "checkpoint"),
     *(("config",), ("data",), ("envs",), ("policies",), ("reporting",)),
     *(("sweeps",), ("training",), ("networks",), ("agents",), ("studies",), ("launch",)),
 )

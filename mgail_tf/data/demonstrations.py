@@ -29,13 +29,11 @@ from mgail_tf.data.formats import Recorded
 from mgail_tf.data.summary import Summary, summarise
 from mgail_tf.env_ids import is_other_version, warn_of_version
 from mgail_tf.errors import UNREADABLE, BadInput, one_line, whole
-from mgail_tf.files import check_absent, make_folder, write_whole
+from mgail_tf.files import check_absent, make_folder, most_unpacked, write_whole
 from mgail_tf.types import Episode, Spec, StateActions
 
-_LARGEST = 1 << 30  # bytes out of a file that is 20 times smaller
 _REQUIRED = ("states", "actions", "lengths", "terminated", "env_id")
 _OPTIONAL = ("rewards", "ends_recorded")
-# A Gymnasium id, without the module that registers it.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -473,9 +471,9 @@ class Demonstrations:
         Raises:
             BadInput: the demonstrations do not fit the environment, see `for_spec`.
         """
-        fitting = self.for_spec(spec)
+        checked = self.for_spec(spec)
         scaled = spec.one_hot if spec.discrete else spec.scale_actions
-        steps = zip(fitting._split_states(), fitting._split(fitting.actions), strict=True)
+        steps = zip(checked._split_states(), checked._split(checked.actions), strict=True)
         return [StateActions(states[:-1], scaled(actions)) for states, actions in steps]
 
     def recorded_episodes(self, spec: Spec) -> list[Episode]:
@@ -486,12 +484,12 @@ class Demonstrations:
         Raises:
             BadInput: the demonstrations do not fit the environment, see `for_spec`.
         """
-        fitting, found = self.for_spec(spec), list[Episode]()
-        parts = fitting._split_states(), fitting._split(fitting.actions), fitting.terminated
+        checked, found = self.for_spec(spec), list[Episode]()
+        parts = checked._split_states(), checked._split(checked.actions), checked.terminated
         for states, given, terminated in zip(*parts, strict=True):
             actions = spec.one_hot(given) if spec.discrete else given
             scaled = actions if spec.discrete else spec.scale_actions(given)
-            ended = bool(terminated) and fitting.ends_recorded
+            ended = bool(terminated) and checked.ends_recorded
             nothing = np.zeros(len(actions))
             found.append(Episode(states, actions, scaled, nothing, ended, not ended, False))
         return found
@@ -502,12 +500,12 @@ class Demonstrations:
         Raises:
             BadInput: the demonstrations do not fit the environment, see `for_spec`.
         """
-        fitting = self.for_spec(spec)
+        checked = self.for_spec(spec)
         states, actions = [], []
         steps = zip(
-            fitting._split_states(),
-            fitting._split(fitting.actions),
-            fitting._offsets(),
+            checked._split_states(),
+            checked._split(checked.actions),
+            checked._offsets(),
             strict=True,
         )
         for episode_states, episode_actions, offset in steps:
@@ -570,9 +568,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of an npz file that the schema names."""
     try:
         with np.load(path, allow_pickle=False) as data:
-            whole = sum(member.file_size for member in data.zip.infolist())
-            if whole > max(_LARGEST, 20 * path.stat().st_size):
-                raise ValueError(f"it holds {whole} bytes, packed into {path.stat().st_size}")
+            size = sum(member.file_size for member in data.zip.infolist())
+            if size > most_unpacked(path):
+                raise ValueError(f"it holds {size} bytes, packed into {path.stat().st_size}")
             arrays = {name: data[name] for name in data.files if name in (*_REQUIRED, *_OPTIONAL)}
     except UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -17,12 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mgail_tf.errors import UNREADABLE, BadInput, one_line
+from mgail_tf.files import most_unpacked
+from mgail_tf.optional import imported
 
 MINARI_PREFIX = "minari:"
 NPZ, HDF5 = "an npz file", "an HDF5 file"
 TRAJECTORIES, MINARI = "a folder that `datasets` saved", "the folder of a Minari dataset"
 EXPECTED = "demonstrations: an npz or HDF5 file, a folder of imitation's trajectories, or minari:ID"
-_LARGEST = 1 << 30  # bytes out of an HDF5 file that is 20 times smaller
 _SECONDS = 3.0  # to wait for an answer before a download
 _ROUNDING = 1e-5  # of a component's largest magnitude: less is no difference
 
@@ -119,21 +120,6 @@ def _kind_of_folder(path: Path) -> str:
     if {"progress.csv", "final.json", "policy.npz"} & holds:
         return "the folder of a run"
     return f"a folder (it holds {', '.join(sorted(holds)[:4])})"
-
-
-def _imported(source: str, module: str, extra: str) -> Any:
-    """Return a module of an optional dependency.
-
-    Raises:
-        BadInput: it is not installed.
-    """
-    import importlib
-
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        install = f"pip install -e '.[{extra}]'"
-        raise BadInput(f"{source}: needs {module}, which is not installed: {install}") from error
 
 
 def _numbers(source: str, field: str, values: Any) -> np.ndarray:
@@ -242,7 +228,7 @@ def read_hdf5(path: Path) -> Recorded:
 
 def _hdf5_arrays(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays of a D4RL file, all of N rows."""
-    h5py = _imported(str(path), "h5py", "hdf5")
+    h5py = imported(str(path), "h5py", "hdf5")
     try:
         with h5py.File(path, "r") as file:
             if missing := [name for name in _NEEDED if name not in file]:
@@ -273,7 +259,7 @@ def _hdf5_array(path: Path, file: Any, name: str) -> np.ndarray:
     if not hasattr(entry, "nbytes"):
         held = ", ".join(sorted(entry)[:6])
         raise BadInput(f"{path}: {name}: found a group ({held}), expected an array")
-    if entry.nbytes > max(_LARGEST, 20 * path.stat().st_size):
+    if entry.nbytes > most_unpacked(path):
         found = f"{entry.nbytes} bytes, packed into {path.stat().st_size}"
         raise BadInput(f"{path}: {name}: found {found}, expected at most 20 times as much")
     if entry.dtype.kind not in "fiub":
@@ -296,7 +282,7 @@ def read_huggingface(path: Path) -> Recorded:
     Raises:
         BadInput: the folder is damaged or lacks a column.
     """
-    datasets = _imported(str(path), "datasets", "huggingface")
+    datasets = imported(str(path), "datasets", "huggingface")
     try:
         whole = datasets.load_from_disk(str(path))
         columns = [x for x in (*_REQUIRED, "rews") if x in whole.column_names]
@@ -372,7 +358,7 @@ def read_minari(dataset: Any, source: str) -> Recorded:
     """
     import gymnasium
 
-    minari = _imported(source, "minari", "minari")
+    minari = imported(source, "minari", "minari")
     if isinstance(dataset, str):
         _check_id(source, dataset)
         if not (minari.storage.get_dataset_path(dataset) / "data").exists():
@@ -530,7 +516,7 @@ def write_minari(
             environment.
     """
     source = f"{MINARI_PREFIX}{dataset_id}"
-    minari = _imported(source, "minari", "minari")
+    minari = imported(source, "minari", "minari")
     from minari import namespace
     from minari.data_collector import EpisodeBuffer
     from minari.dataset.minari_dataset import parse_dataset_id

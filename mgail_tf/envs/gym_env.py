@@ -367,8 +367,8 @@ def make(env: EnvLike, seed: int) -> Environment:
     limit = _time_limit(made)
     if limit is None:
         made, limit = TimeLimit(made, LONGEST_EPISODE), LONGEST_EPISODE
-    owned = not isinstance(env, gymnasium.Env)
-    return Environment(made, _spec(env_id, made, limit), seed, owned)
+    is_owned = not isinstance(env, gymnasium.Env)
+    return Environment(made, _spec(env_id, made, limit), seed, is_owned)
 
 
 def _kwargs(env: gymnasium.Env) -> str:

@@ -1,6 +1,5 @@
 """ONNX files of policies, which any ONNX runtime evaluates without TensorFlow or NumPy code."""
 
-import importlib
 import json
 import platform
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 
 from mgail_tf.errors import BadInput, one_line
 from mgail_tf.files import check_absent, make_folder, write_whole
+from mgail_tf.optional import imported
 from mgail_tf.policies.numpy_policy import NumpyPolicy, check_described, described, predicted
 from mgail_tf.types import Spec
 
@@ -52,7 +52,7 @@ def export(path: Path, policy: NumpyPolicy, metadata: dict[str, Any]) -> None:
             installed.
     """
     check_absent(path)
-    onnx = _imported("onnx")
+    onnx = imported(str(path), "onnx", "onnx")
     packages = f"onnx {onnx.__version__}; numpy {np.__version__}"
     versions = {"versions": f"python {platform.python_version()}; {packages}"}
     properties = described(policy.spec, {**versions, **metadata})
@@ -124,7 +124,7 @@ def opened(path: Path) -> tuple[Any, dict[str, Any]]:
     """
     if not path.is_file():
         raise BadInput(f"{path}: no such policy file")
-    runtime = _imported("onnxruntime")
+    runtime = imported(str(path), "onnxruntime", "onnx")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4  # what is wrong is raised too
@@ -172,15 +172,3 @@ class OnnxPolicy:
         if self.spec.discrete:
             return self.spec.one_hot(action)
         return self.spec.scale_actions(action.ravel())
-
-
-def _imported(name: str) -> Any:
-    """Return a package of the extra `onnx`.
-
-    Raises:
-        BadInput: it is not installed.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise BadInput(f"found no package {name}, expected: pip install -e '.[onnx]'") from error

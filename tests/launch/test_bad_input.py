@@ -17,8 +17,7 @@ import huggingface_hub
 import numpy as np
 import pytest
 
-from mgail_tf import checkpoint
-from mgail_tf.data import demonstrations
+from mgail_tf import checkpoint, files
 from mgail_tf.envs.gym_env import make
 from mgail_tf.policies import experts
 from mgail_tf.reporting import collect
@@ -160,7 +159,7 @@ def _changed(npz: bytes, change: Change) -> bytes:
 @pytest.mark.parametrize("script", ["train_bc", "train_gail", "train_mgail"])
 def test_demonstration_file(tmp_path, cartpole_demos, capsys, monkeypatch, script):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(demonstrations, "_LARGEST", 1 << 24)  # so that the large one may be small
+    monkeypatch.setattr(files, "_LARGEST", 1 << 24)  # so that the large one may be small
     path = tmp_path / "bad.npz"
     for number, (change, field) in enumerate(FILES):
         path.write_bytes(_changed(cartpole_demos.read_bytes(), change))
