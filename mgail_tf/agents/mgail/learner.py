@@ -190,20 +190,30 @@ class Learner(Resumable):
 
     def _update(self, batch: Batch) -> dict[str, Any]:
         """Lines 7 to 14 of Algorithm 1 on one batch: a tape a network. Return what is measured."""
-        config = self._config
+        metrics = self._update_model(batch.sequences)  # Line 7
+        metrics |= self._update_discriminator(batch)  # Line 8
+        ending = self.cost_of_ending(batch.agent, batch.termination_cost)
+        measured, trajectory, to_go = self._update_policy(batch, ending)  # Lines 9-14
+        metrics |= measured
+        if self._config.value_targets:  # beyond the paper: what lies beyond the horizon
+            metrics |= self._update_value(batch, ending, trajectory, to_go)
+        return metrics
 
-        # Line 7: the forward model f, on recorded stretches
+    def _update_model(self, recorded: Sequences) -> dict[str, Any]:
+        """Line 7: train the forward model f on recorded stretches."""
+        config = self._config
         with tf.GradientTape() as tape:
             error, termination_loss = forward_model_loss(
-                self.model, batch.sequences, config.teacher_forced_steps, self._unroll
+                self.model, recorded, config.teacher_forced_steps, self._unroll
             )
             loss = error + termination_loss
-        norms = minimise(loss, tape, self.model, self.model_optimiser)
-        metrics = {"model_error": error, "termination_loss": termination_loss}
-        metrics |= {"model_gradient": norms[0], "model_weights": norms[1]}
+        gradient, weights = minimise(loss, tape, self.model, self.model_optimiser)
         soft_update(self.ema_model, self.model, config.model_ema_rate)  # the copy imagines
+        metrics = {"model_error": error, "termination_loss": termination_loss}
+        return metrics | {"model_gradient": gradient, "model_weights": weights}
 
-        # Line 8, Eq. 3: the discriminator D(s, a) = P(agent | s, a), Eq. 6
+    def _update_discriminator(self, batch: Batch) -> dict[str, Any]:
+        """Line 8, Eq. 3: train D(s, a) = P(agent | s, a), Eq. 6."""
         with tf.GradientTape() as tape:
             loss, judged = discriminator_loss(
                 self.discriminator,
@@ -214,15 +224,26 @@ class Learner(Resumable):
                 self._settled.strength.slope,
             )
         norms = minimise(loss, tape, self.discriminator, self.discriminator_optimiser)
-        metrics |= judged
-        metrics |= {"discriminator_gradient": norms[0], "discriminator_weights": norms[1]}
         if self.end_discriminator is not None:
             self._update_end_discriminator(batch)
-        ending = self.cost_of_ending(batch.agent, batch.termination_cost)
+        return judged | {"discriminator_gradient": norms[0], "discriminator_weights": norms[1]}
 
-        # Lines 9-14: the policy. J of Section 3.4 sums gamma^t D(s_t, a_t). Here a cost stands for
-        # D, -log(1 - D) by default: its gradient does not vanish where D is 1, where the agent is
-        # told apart, as that of D and of Eq. 3's log D does
+    def _update_policy(
+        self, batch: Batch, ending: Callable[[Any], Any]
+    ) -> tuple[dict[str, Any], Trajectory, Any]:
+        """Lines 9 to 14: train the policy on imagined trajectories.
+
+        J of Section 3.4 sums gamma^t D(s_t, a_t). Here a cost stands for D, -log(1 - D) by default:
+        its gradient does not vanish where D is 1, where the agent is told apart, as that of D and
+        of Eq. 3's log D does.
+
+        Args:
+            ending: the cost after an end, see `cost_of_ending`.
+
+        Returns:
+            (what is measured, the trajectory, its costs to go [T, B]).
+        """
+        config = self._config
         with tf.GradientTape() as tape:
             trajectory = self._rollout(batch)  # actions by Eq. 10, states by f (Eq. 11)
             costs = policy_cost(self.discriminator(*_pairs(trajectory)), config.cost)  # c_t
@@ -237,39 +258,43 @@ class Learner(Resumable):
                 loss += config.bc_weight * cloning_loss(self.policy, *batch.expert)
         # Lines 10-13, Eq. 12-13: the tape's backward pass through D, pi and f, from t = T to 0
         follow = functools.partial(minimise, loss, tape, self.policy, self.policy_optimiser)
+        metrics = {}
         if self._settled.cloning_bound is None:
             norms = follow()  # Line 14
         else:  # beyond the paper
             error = cloning_error(self.policy, *batch.expert)
             clones = error > self._settled.cloning_bound
             norms = tf.cond(clones, functools.partial(self._clone, batch.expert), follow)
-            metrics |= {"cloning_error": error, "cloning_share": tf.cast(clones, error.dtype)}
+            metrics = {"cloning_error": error, "cloning_share": tf.cast(clones, error.dtype)}
         alive = tf.reduce_mean(tf.reduce_prod(trajectory.continuation, 0))
         metrics |= {"policy_cost": masked_mean(costs, trajectory.mask), "continuation": alive}
         metrics |= {"termination_cost": tf.reduce_mean(dead)}
         metrics |= {"policy_gradient": norms[0], "policy_weights": norms[1]}
+        return metrics, trajectory, to_go
 
-        # Beyond the paper: a value function of what lies beyond the horizon
-        if config.value_targets:
-            learnt = []  # (states [T, B, S], targets [T, B], mask [T, B])
-            if config.value_targets != "recorded":
-                mask = trajectory.mask
-                if config.value_targets == "both":  # what follows an imagined end counts less
-                    mask *= tf.math.cumprod(trajectory.continuation, 0, exclusive=True)
-                learnt.append((trajectory.states[:-1], to_go, mask))
-            if config.value_targets != "imagined":
-                recorded, recorded_to_go = self._judge(batch, ending)
-                learnt.append((recorded.states[:-1], recorded_to_go, recorded.mask))
-            states, targets, mask = (
-                tf.stop_gradient(tf.concat(parts, 1)) for parts in zip(*learnt, strict=True)
-            )
-            with tf.GradientTape() as tape:
-                loss = value_loss(self.value, states, targets, mask)
-            norms = minimise(loss, tape, self.value, self.value_optimiser)
-            metrics |= {"value_loss": loss, "value_target": masked_mean(targets, mask)}
-            metrics |= {"value_gradient": norms[0], "value_weights": norms[1]}
-            soft_update(self.target_value, self.value, VALUE_TARGET_RATE)
-        return metrics
+    def _update_value(
+        self, batch: Batch, ending: Callable[[Any], Any], imagined: Trajectory, to_go: Any
+    ) -> dict[str, Any]:
+        """Train the value on recorded stretches, on what was imagined, or on both."""
+        config = self._config
+        learnt = []  # (states [T, B, S], targets [T, B], mask [T, B])
+        if config.value_targets != "recorded":
+            mask = imagined.mask
+            if config.value_targets == "both":  # what follows an imagined end counts less
+                mask *= tf.math.cumprod(imagined.continuation, 0, exclusive=True)
+            learnt.append((imagined.states[:-1], to_go, mask))
+        if config.value_targets != "imagined":
+            recorded, recorded_to_go = self._judge(batch, ending)
+            learnt.append((recorded.states[:-1], recorded_to_go, recorded.mask))
+        states, targets, mask = (
+            tf.stop_gradient(tf.concat(parts, 1)) for parts in zip(*learnt, strict=True)
+        )
+        with tf.GradientTape() as tape:
+            loss = value_loss(self.value, states, targets, mask)
+        norms = minimise(loss, tape, self.value, self.value_optimiser)
+        soft_update(self.target_value, self.value, VALUE_TARGET_RATE)
+        metrics = {"value_loss": loss, "value_target": masked_mean(targets, mask)}
+        return metrics | {"value_gradient": norms[0], "value_weights": norms[1]}
 
     def _clone(self, expert: StateActions) -> tuple[Any, Any]:
         """Take a step of cloning, with an optimiser of its own; return norms as `minimise` does."""
