@@ -238,7 +238,7 @@ def test_missing_damaged_and_foreign_files_are_refused(path, tmp_path):
 def test_missing_package_is_said_in_one_line(policy, kind, path, monkeypatch, package):
     policy.export(path, format="onnx")
     monkeypatch.setitem(sys.modules, package, None)  # an import of it fails
-    with pytest.raises(BadInput, match=rf"no package {package}.*pip install -e '.\[onnx\]'"):
+    with pytest.raises(BadInput, match=rf"needs {package}, .*pip install -e '.\[onnx\]'"):
         if package == "onnx":
             policy.export(path.with_name("other.onnx"), format="onnx")
         else:
