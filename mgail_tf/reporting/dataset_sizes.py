@@ -51,7 +51,7 @@ def plot_sizes(folder: Path, picture: Path) -> list[str]:
             spread = [points["mean"] - points["min"], points["max"] - points["mean"]]
             drawn = points.index, points["mean"], spread
             axes.errorbar(*drawn, fmt="o-", ms=3, lw=1.2, color=colour, label=name)
-        axes.set_xlabel("demonstrated trajectories")
+        axes.set(xscale="linear", xlabel="demonstrated trajectories")
         mark(axes, of_task["num_trajectories"])
 
     if tasks:
