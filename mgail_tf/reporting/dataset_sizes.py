@@ -51,9 +51,9 @@ def plot_sizes(folder: Path, picture: Path) -> list[str]:
             spread = [points["mean"] - points["min"], points["max"] - points["mean"]]
             drawn = points.index, points["mean"], spread
             axes.errorbar(*drawn, fmt="o-", ms=3, lw=1.2, color=colour, label=name)
-        axes.set(xscale="linear", xlabel="demonstrated trajectories")
+        axes.set_xlabel("demonstrated trajectories")
         mark(axes, of_task["num_trajectories"])
 
     if tasks:
-        draw_tasks(tasks, picture, draw)
+        draw_tasks(tasks, picture, draw, "linear")
     return tasks

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -18,7 +18,12 @@ def in_order(tasks: Iterable[str]) -> list[str]:
     return sorted(tasks, key=lambda task: (order.index(task) if task in TASKS else 99, task))
 
 
-def draw_tasks(tasks: Sequence[str], picture: Path, draw: Callable[[str, Axes], None]) -> None:
+def draw_tasks(
+    tasks: Sequence[str],
+    picture: Path,
+    draw: Callable[[str, Axes], None],
+    xscale: Literal["log", "linear"] = "log",
+) -> None:
     """Draw a panel for each task, four in a row, with one axis of scores and one legend for all.
 
     Args:
@@ -34,7 +39,7 @@ def draw_tasks(tasks: Sequence[str], picture: Path, draw: Callable[[str, Axes], 
     handles: dict[str, Any] = {}
     for task, axes in zip(tasks, grid.flat, strict=False):
         axes.axhline(1.0, color="black", lw=0.8, ls="--", label="expert as sampled")
-        axes.set(xscale="log", title=env_id_of(task))
+        axes.set(xscale=xscale, title=env_id_of(task))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
         draw(task, axes)
@@ -47,7 +52,7 @@ def draw_tasks(tasks: Sequence[str], picture: Path, draw: Callable[[str, Axes], 
 
 
 def mark(axes: Axes, values: Iterable[float]) -> None:
-    """Mark the values themselves on a logarithmic axis."""
+    """Mark the values themselves on the axis to the right, and no others."""
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xticks(sorted(set(values)))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))

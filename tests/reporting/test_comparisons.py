@@ -3,8 +3,6 @@
 import make_figures
 import numpy as np
 import pandas as pd
-import pytest
-from matplotlib.figure import Figure
 
 RUN = {
     **{"task": "cartpole", "algorithm": "gail", "variant": "default", "seed": 0},
@@ -23,19 +21,6 @@ def _curve(**run):
     """Return rows of curves.csv: a row without an evaluation, and four with one."""
     evaluations = (np.nan, 50.0, 100.0, 150.0, 200.0)
     return [{**RUN, **run, "env_steps": 9 + i, "evaluation": x} for i, x in enumerate(evaluations)]
-
-
-@pytest.fixture(name="saved")
-def _saved(monkeypatch):
-    """Return the list of figures that are written from now on."""
-    saved, save = [], Figure.savefig
-
-    def keep(figure, *args, **named):
-        saved.append(figure)
-        save(figure, *args, **named)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return saved
 
 
 def _lines(axes):

@@ -3,7 +3,6 @@
 import make_figures
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from mgail_tf.errors import BadInput
 from mgail_tf.reporting import interactive, report
@@ -68,18 +67,11 @@ def test_horizons_are_those_of_the_labels(tmp_path):
     assert table["seeds"].to_dict() == {50: 2, 200: 1}
 
 
-def test_figures_are_drawn_where_an_expert_was_asked(tmp_path, capsys, monkeypatch):
+def test_figures_are_drawn_where_an_expert_was_asked(tmp_path, capsys, saved):
     curves = [
         {**_run("gail", 1, 0, 0.5), "env_steps": steps, "evaluation": 100.0} for steps in (9, 99)
     ]
     _write(tmp_path, runs=[*RUNS, _run("gail", 1, 0, 0.5)], experts=EXPERTS, curves=curves)
-    saved, save = [], Figure.savefig
-
-    def keep(figure, *args, **named):
-        saved.append(figure)
-        save(figure, *args, **named)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
     assert make_figures.main(["", f"--folder={tmp_path}"]) == 0
     printed = capsys.readouterr().out
     for name in ("queries", "horizons"):
